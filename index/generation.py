@@ -1,0 +1,312 @@
+"""Generations on disk: sealed with a manifest, published by one rename, checked before anything is loaded.
+
+    data/
+      CURRENT                  name of the live generation and the SHA-256 of its MANIFEST.json
+      writer.lock  leases/     one writer; who still reads which generation
+      encoders/                exported models
+      generations/000012/      MANIFEST.json documents.db vectors.faiss sentences.f16 lexical/
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, Any
+
+from index.errors import Busy, CorruptGeneration, IncompatibleIndex, NoGeneration, NotFound
+from index.lexical import LexicalIndex
+from index.store import Reader
+from index.vectors import PassageVectors, SentenceVectors
+
+FORMAT_VERSION = 1
+KEPT = 2  # newest generations kept, beside the live one and any that is being read
+_HASH_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where things lie below the data folder."""
+
+    data: Path
+
+    @property
+    def current(self) -> Path:
+        return self.data / "CURRENT"
+
+    @property
+    def generations(self) -> Path:
+        return self.data / "generations"
+
+    @property
+    def encoders(self) -> Path:
+        return self.data / "encoders"
+
+    def generation(self, name: str) -> Path:
+        return self.generations / name
+
+    def names(self) -> list[str]:
+        """Names of the generations on disk, oldest first, whether whole or not."""
+        try:
+            return sorted(entry.name for entry in self.generations.iterdir() if entry.name.isdigit())
+        except FileNotFoundError:
+            return []
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a generation says of itself."""
+
+    name: str
+    created_at: str  # ISO 8601, UTC
+    counts: dict[str, int]  # documents, passages, sentences, skipped
+    encoder: dict[str, Any]  # name, fingerprint, dim, window
+    rules: str  # fingerprint of parsers, sentence and passage rules
+    report: dict[str, Any]  # the ingest report of the build
+    files: dict[str, dict[str, Any]]  # relative path -> size, sha256
+
+
+# -- sealing and publishing ----------------------------------------------------------------------------------------------
+
+
+def _hash_file(path: Path) -> str:
+    digest = sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_HASH_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _files_of(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "MANIFEST.json")
+
+
+def seal(folder: Path, **fields: Any) -> str:
+    """Make ``folder`` durable: fsync every file, write MANIFEST.json with their hashes, read everything back.
+
+    ``fields`` are those of Manifest but ``files``. Returns the SHA-256 of the manifest."""
+    paths = _files_of(folder)
+    for path in [*paths, *(entry for entry in folder.rglob("*") if entry.is_dir())]:
+        _fsync(path)
+    files = {
+        path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": _hash_file(path)} for path in paths
+    }
+    body = {"format": FORMAT_VERSION, **fields, "files": files}
+    # The checksum tells a damaged manifest even when CURRENT, which holds its hash, is lost.
+    text = json.dumps({**body, "checksum": _checksum(body)}, indent=1, sort_keys=True) + "\n"
+    manifest = folder / "MANIFEST.json"
+    manifest.write_text(text, "utf-8")
+    _fsync(manifest)
+    _fsync(folder)
+    verify(folder)
+    return sha256(text.encode()).hexdigest()
+
+
+def _checksum(body: dict[str, Any]) -> str:
+    return sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def publish(layout: Layout, name: str, manifest_sha256: str) -> None:
+    """Make ``name`` the live generation: one atomic replacement of CURRENT, durable when this returns."""
+    temporary = layout.current.with_name("CURRENT.tmp")
+    with temporary.open("w", encoding="utf-8") as stream:
+        stream.write(f"{name} {manifest_sha256}\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(layout.current)
+    _fsync(layout.data)
+
+
+def adopt(layout: Layout, staged: Path, name: str) -> None:
+    """Give a sealed folder its place among the generations."""
+    staged.rename(layout.generation(name))
+    _fsync(layout.generations)
+
+
+# -- reading -------------------------------------------------------------------------------------------------------------
+
+
+def read_manifest(folder: Path, expected_sha256: str = "") -> Manifest:
+    """Raises CorruptGeneration when it is missing, damaged or not the expected one, IncompatibleIndex for another
+    format version."""
+    path = folder / "MANIFEST.json"
+    try:
+        raw = path.read_bytes()
+        body = json.loads(raw)
+        checksum = body.pop("checksum")
+    except FileNotFoundError as error:
+        raise CorruptGeneration(f"Generation {folder.name} has no manifest.", remedy=_REBUILD) from error
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise CorruptGeneration(f"The manifest of generation {folder.name} cannot be read.", remedy=_REBUILD) from error
+    if expected_sha256 and sha256(raw).hexdigest() != expected_sha256 or _checksum(body) != checksum:
+        raise CorruptGeneration(f"The manifest of generation {folder.name} is damaged.", remedy=_REBUILD)
+    version = body.pop("format")
+    if version != FORMAT_VERSION:
+        raise IncompatibleIndex(
+            f"Generation {folder.name} has format version {version}; this Footnote reads {FORMAT_VERSION}.",
+            remedy="Run footnote index --full to build it again from the source folder.",
+        )
+    return Manifest(**body)
+
+
+def verify(folder: Path, expected_sha256: str = "") -> Manifest:
+    """Read every file back against the manifest. Raises CorruptGeneration naming the first that differs."""
+    manifest = read_manifest(folder, expected_sha256)
+    present = {path.relative_to(folder).as_posix() for path in _files_of(folder)}
+    for name in sorted(present ^ set(manifest.files)):
+        what = "is missing" if name in manifest.files else "does not belong there"
+        raise CorruptGeneration(f"{name} of generation {folder.name} {what}.", remedy=_REBUILD)
+    for name, entry in manifest.files.items():
+        path = folder / name
+        if path.stat().st_size != entry["size"] or _hash_file(path) != entry["sha256"]:
+            raise CorruptGeneration(f"{name} of generation {folder.name} is damaged.", remedy=_REBUILD)
+    return manifest
+
+
+def read_current(layout: Layout) -> tuple[str, str]:
+    """Name of the live generation and its manifest's SHA-256. Raises NoGeneration, CorruptGeneration."""
+    try:
+        parts = layout.current.read_text("utf-8").split()
+    except FileNotFoundError as error:
+        raise NoGeneration(
+            "Nothing has been indexed yet.", remedy="Run footnote index --source DIR, then ask again."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise CorruptGeneration("CURRENT is damaged.", remedy=_REBUILD) from error
+    if len(parts) != 2 or not parts[0].isdigit() or len(parts[1]) != 64:
+        raise CorruptGeneration("CURRENT is damaged.", remedy=_REBUILD)
+    return parts[0], parts[1]
+
+
+class Generation:
+    """A published generation, verified and loaded. Nothing in it changes; safe to use from threads."""
+
+    def __init__(self, folder: Path, expected_sha256: str = "") -> None:
+        """Raises CorruptGeneration before anything damaged is loaded."""
+        self.manifest = verify(folder, expected_sha256)
+        self.name = self.manifest.name
+        self.store = Reader((folder / "documents.db").resolve())
+        self.vectors = PassageVectors(folder / "vectors.faiss")
+        self.sentences = SentenceVectors(folder / "sentences.f16", int(self.manifest.encoder["dim"]))
+        self.lexical = LexicalIndex(folder / "lexical")
+        counts = self.manifest.counts
+        found = (len(self.vectors), len(self.sentences), len(self.lexical))
+        if found != (counts["passages"], counts["sentences"], counts["passages"]):
+            self.close()
+            raise CorruptGeneration(f"The parts of generation {self.name} do not belong together.", remedy=_REBUILD)
+
+    def close(self) -> None:
+        self.store.close()
+
+
+# -- writers, readers and what may be deleted ---------------------------------------------------------------------------
+
+
+@contextmanager
+def writer_lock(layout: Layout) -> Iterator[None]:
+    """Held by whoever builds, publishes, rolls back or deletes. Raises Busy at once when another process has it; the
+    kernel frees it when its holder dies."""
+    layout.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (layout.data / "writer.lock").open("a") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Busy(
+                f"Another process is writing to {layout.data}.", remedy="Wait for it to finish, then try again."
+            ) from error
+        yield
+
+
+def lease(layout: Layout, name: str) -> IO[str] | None:
+    """Mark a generation as being read until the returned file is closed; None where nothing can be written."""
+    try:
+        (layout.data / "leases").mkdir(exist_ok=True)
+        stream = (layout.data / "leases" / name).open("a")
+    except OSError:  # a read-only data folder: nobody can delete from it either
+        return None
+    fcntl.flock(stream, fcntl.LOCK_SH)
+    return stream
+
+
+def collect(layout: Layout, current: str, *, keep: int = KEPT) -> list[str]:
+    """Delete old generations and what interrupted builds left; returns the names deleted. Needs the writer lock.
+
+    Kept are the newest ``keep``, the live one, the one before it, and any that is being read."""
+    for stray in (*layout.generations.glob(".staging-*"), *layout.data.glob("CURRENT.tmp")):
+        if stray.is_dir():
+            shutil.rmtree(stray)
+        else:
+            stray.unlink()
+    names = layout.names()
+    before = [name for name in names if name < current][-1:]
+    kept = {*names[-keep:], current, *before} if keep > 1 else {current}
+    deleted: list[str] = []
+    for name in names:
+        if name in kept:
+            continue
+        lease_file = layout.data / "leases" / name
+        lease_file.parent.mkdir(exist_ok=True)
+        with lease_file.open("a") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue  # still being read
+            shutil.rmtree(layout.generation(name))
+            lease_file.unlink()
+        deleted.append(name)
+    return deleted
+
+
+def newest_whole(layout: Layout, *, other_than: str = "") -> tuple[str, str]:
+    """Name and manifest hash of the newest generation that verifies. Raises NoGeneration when there is none."""
+    for name in reversed(layout.names()):
+        if name == other_than:
+            continue
+        folder = layout.generation(name)
+        try:
+            verify(folder)
+        except (CorruptGeneration, IncompatibleIndex):
+            continue
+        return name, sha256((folder / "MANIFEST.json").read_bytes()).hexdigest()
+    raise NoGeneration("No generation on disk is whole.", remedy=_REBUILD)
+
+
+def roll_back(layout: Layout, name: str = "") -> str:
+    """Publish ``name`` again, or the newest whole generation older than the live one; returns its name.
+
+    Raises NotFound when there is none, Busy, CorruptGeneration."""
+    with writer_lock(layout):
+        current, _ = read_current(layout)
+        wanted = [name] if name else [older for older in reversed(layout.names()) if older < current]
+        for candidate in wanted:
+            folder = layout.generation(candidate)
+            if not folder.is_dir() or not candidate.isdigit():
+                continue
+            try:
+                verify(folder)
+            except CorruptGeneration:
+                if name:
+                    raise
+                continue
+            publish(layout, candidate, sha256((folder / "MANIFEST.json").read_bytes()).hexdigest())
+            return candidate
+    if name:
+        raise NotFound(f"There is no generation {name!r}.", remedy="List them: footnote generations list.")
+    raise NotFound("There is no earlier generation to go back to.", remedy="List them: footnote generations list.")
+
+
+_REBUILD = "Run footnote index --full to build it again from the source folder."

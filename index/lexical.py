@@ -1,0 +1,124 @@
+"""The only door to tantivy: words, their inverse document frequency, and BM25.
+
+Queries are built term by term and never parsed, so ``AND ( " * :`` in a question is text like any other.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import tantivy
+
+# Two fields: what stands in the passage, and what stands above it (title and headings).
+_TEXT, _ABOVE, _ROW = "text", "above", "row"
+_ABOVE_BOOST = 0.5  # a heading's word says less about the sentence asked for than the passage's own
+_ANALYZER = "footnote"
+_WRITER_BYTES = 64_000_000
+
+# Words that a question is asked with, not about. Answer selection and abstention look at the rest.
+STOP_WORDS = frozenset(
+    """a about above after again against all also am an and any are as at be because been before being below between
+    both but by can could did do does doing done down during each either else ever few for from further get gets give
+    got had has have having he her here hers herself him himself his how however i if in into is it its itself just
+    let like many may me might more most much must my myself no nor not now of off on once only or other our ours
+    ourselves out over own please same she should so some such tell than that the their theirs them themselves then
+    there these they this those through to too under until up us very was we were what when where whether which while
+    who whom whose why will with within without would you your yours yourself yourselves""".split()
+)
+_APOSTROPHES = re.compile(r"[’`´]")
+
+
+def _analyzer() -> tantivy.TextAnalyzer:
+    builder = tantivy.TextAnalyzerBuilder(tantivy.Tokenizer.simple())
+    for step in (
+        tantivy.Filter.remove_long(60),
+        tantivy.Filter.lowercase(),
+        tantivy.Filter.ascii_fold(),
+        tantivy.Filter.stemmer("English"),
+    ):
+        builder = builder.filter(step)
+    return builder.build()
+
+
+_ANALYSE = _analyzer()
+_STOP_TERMS = frozenset(term for word in STOP_WORDS for term in _ANALYSE.analyze(word)) | {"s", "t"}
+
+
+def terms(text: str) -> list[str]:
+    """The index terms of ``text``, in order: words lowered, folded to ASCII and stemmed.
+
+    >>> terms("The soldiers' running")
+    ['the', 'soldier', 'run']
+    """
+    return list(_ANALYSE.analyze(_APOSTROPHES.sub("'", text)))
+
+
+def content_terms(text: str) -> list[str]:
+    """The distinct terms of ``text`` that carry meaning, in order; all of them when every one is a stop word."""
+    every = list(dict.fromkeys(terms(text)))
+    return [term for term in every if term not in _STOP_TERMS] or every
+
+
+def _schema() -> tantivy.Schema:
+    builder = tantivy.SchemaBuilder()
+    builder.add_text_field(_TEXT, stored=False, tokenizer_name=_ANALYZER, index_option="freq")
+    builder.add_text_field(_ABOVE, stored=False, tokenizer_name=_ANALYZER, index_option="freq")
+    builder.add_unsigned_field(_ROW, stored=False, indexed=True, fast=True)
+    return builder.build()
+
+
+def write(folder: Path, passages: Iterable[tuple[int, str, str]]) -> None:
+    """Write a BM25 index of ``(row, text, above)`` into the empty ``folder``."""
+    folder.mkdir()
+    index = tantivy.Index(_schema(), path=str(folder))
+    index.register_tokenizer(_ANALYZER, _analyzer())
+    writer = index.writer(heap_size=_WRITER_BYTES, num_threads=1)  # one thread: the same input, the same order
+    for row, text, above in passages:
+        document = tantivy.Document()
+        document.add_text(_TEXT, text)
+        document.add_text(_ABOVE, above)
+        document.add_unsigned(_ROW, row)
+        writer.add_document(document)
+    writer.commit()
+    writer.wait_merging_threads()
+
+
+class LexicalIndex:
+    """BM25 over passages, read-only. ``k1 = 1.2`` and ``b = .75`` are tantivy's, as Lucene's."""
+
+    def __init__(self, folder: Path) -> None:
+        self._schema = _schema()
+        self._index = tantivy.Index(self._schema, path=str(folder))
+        self._index.register_tokenizer(_ANALYZER, _analyzer())
+        self._index.reload()
+        self._searcher = self._index.searcher()
+
+    def __len__(self) -> int:
+        return int(self._searcher.num_docs)
+
+    def idf(self, term: str) -> float:
+        """BM25's inverse document frequency of ``term`` in passages' text; highest for a term that never occurs."""
+        count, frequency = len(self), int(self._searcher.doc_freq(_TEXT, term))
+        return math.log(1.0 + (count - frequency + 0.5) / (frequency + 0.5))
+
+    def search(self, query: Sequence[str], k: int, rows: Sequence[int] | None = None) -> list[tuple[int, float]]:
+        """The ``k`` best ``(row, BM25)`` for the terms ``query``, best first, among ``rows`` when given."""
+        if not query or k < 1 or (rows is not None and not rows):
+            return []
+        clauses = []
+        for term in query:
+            clauses.append((tantivy.Occur.Should, tantivy.Query.term_query(self._schema, _TEXT, term, "freq")))
+            above = tantivy.Query.term_query(self._schema, _ABOVE, term, "freq")
+            clauses.append((tantivy.Occur.Should, tantivy.Query.boost_query(above, _ABOVE_BOOST)))
+        found = tantivy.Query.boolean_query(clauses)
+        if rows is not None:
+            among = tantivy.Query.const_score_query(tantivy.Query.term_set_query(self._schema, _ROW, list(rows)), 0.0)
+            found = tantivy.Query.boolean_query([(tantivy.Occur.Must, found), (tantivy.Occur.Must, among)])
+        hits = self._searcher.search(found, limit=k, count=False).hits
+        addresses = [address for _, address in hits]
+        values = self._searcher.fast_field_values(_ROW, addresses) if addresses else []
+        scored = [(int(row), float(score)) for (score, _), row in zip(hits, values, strict=True)]
+        return sorted(scored, key=lambda pair: (-pair[1], pair[0]))

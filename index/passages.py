@@ -1,0 +1,139 @@
+"""Packing sentences into passages.
+
+Whole sentences, inside one section (a heading path, slide or sheet), as long as the encoder's window allows and no
+longer. Passages tile the document's text: nothing lies outside them and nothing in two.
+
+Where a section must be cut is decided by the text around the cut, not by how much came before it: among the places
+that leave a passage well filled, ends of paragraphs first, the one whose neighbouring sentence has the smallest hash.
+So after an edit the same cuts are found again a passage or two further on, and only the text around the edit has to be
+embedded anew. (The idea is content-defined chunking, LBFS, Muthitacharoen et al. 2001.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from itertools import groupby
+
+from index.sentences import SENTENCE_RULES_VERSION, split
+from index.types import Parsed, PassageSpan, Place, SentenceSpan
+
+PASSAGE_RULES_VERSION = f"1.{SENTENCE_RULES_VERSION}"
+
+_MIN_FILL = 0.5  # share of the window that a passage has at least, when its section is longer than the window
+
+TokenSpans = Callable[[str], list[tuple[int, int]]]
+
+
+class _Unit:
+    """A sentence on its way into a passage, with its cost and surroundings."""
+
+    __slots__ = ("ends_block", "n_tokens", "place", "span")
+
+    def __init__(self, span: SentenceSpan, place: Place, n_tokens: int, ends_block: bool) -> None:
+        self.span = span
+        self.place = place
+        self.n_tokens = n_tokens
+        self.ends_block = ends_block  # last sentence of its segment
+
+
+def build_passages(parsed: Parsed, token_spans: TokenSpans, max_tokens: int) -> list[PassageSpan]:
+    """The passages of a document, in order, tiling ``parsed.text``; empty when it holds no text.
+
+    ``token_spans`` are the encoder's tokens; no passage has more than ``max_tokens`` of them. A sentence that is
+    longer is cut between words (inside one where a word alone is longer)."""
+    text = parsed.text
+    units = list(_units(parsed, token_spans, max_tokens))
+    groups: list[list[_Unit]] = []
+    for _, section in groupby(units, key=lambda unit: _section(unit.place)):
+        groups.extend(_pack(text, list(section), max_tokens))
+    passages: list[PassageSpan] = []
+    for group in _within_window(text, groups, token_spans, max_tokens):
+        # Each passage starts where the one before it ended, so white space between two belongs to the first.
+        start = 0 if not passages else group[0].span.start
+        if passages:
+            passages[-1] = _ending_at(passages[-1], start)
+        tokens = len(token_spans(text[group[0].span.start : group[-1].span.end]))
+        spans = tuple(unit.span for unit in group)
+        passages.append(PassageSpan(start, group[-1].span.end, tokens, group[0].place, spans))
+    if passages:
+        passages[-1] = _ending_at(passages[-1], len(text))
+    return passages
+
+
+def _ending_at(passage: PassageSpan, end: int) -> PassageSpan:
+    return PassageSpan(passage.start, end, passage.n_tokens, passage.place, passage.sentences)
+
+
+def _section(place: Place) -> tuple[object, ...]:
+    return place.heading_path, place.slide, place.sheet, place.chapter
+
+
+def _units(parsed: Parsed, token_spans: TokenSpans, max_tokens: int) -> Iterator[_Unit]:
+    for segment in parsed.segments:
+        pieces: list[tuple[SentenceSpan, int]] = []
+        for sentence in split(parsed.text, segment):
+            pieces.extend(_cut_to_window(parsed.text, sentence, token_spans, max_tokens))
+        for position, (span, n_tokens) in enumerate(pieces):
+            yield _Unit(span, segment.place, n_tokens, position == len(pieces) - 1)
+
+
+def _cut_to_window(
+    text: str, sentence: SentenceSpan, token_spans: TokenSpans, max_tokens: int
+) -> Iterator[tuple[SentenceSpan, int]]:
+    """``sentence``, or consecutive pieces of it that each fit the window, with their token counts."""
+    start = sentence.start
+    while start < sentence.end:
+        tokens = token_spans(text[start : sentence.end])
+        if len(tokens) <= max_tokens:
+            yield SentenceSpan(start, sentence.end, sentence.kind), len(tokens)
+            return
+        limit = start + max(tokens[max_tokens][0], 1)  # first code point that no longer fits
+        blank = max(text.rfind(" ", start + 1, limit), text.rfind("\n", start + 1, limit))
+        end = blank if blank > start else limit
+        piece_end = start + len(text[start:end].rstrip())
+        n_tokens = len(token_spans(text[start:piece_end]))
+        yield SentenceSpan(start, piece_end, sentence.kind), n_tokens
+        start = end + len(text[end : sentence.end]) - len(text[end : sentence.end].lstrip())
+
+
+def _pack(text: str, units: Sequence[_Unit], max_tokens: int) -> Iterator[list[_Unit]]:
+    """Cut one section into runs of sentences of at most ``max_tokens``."""
+    start = 0
+    while start < len(units):
+        total, end, best, best_rank = 0, start, start, (2, b"")
+        while end < len(units) and total + units[end].n_tokens <= max_tokens:
+            total += units[end].n_tokens
+            end += 1
+            if total >= _MIN_FILL * max_tokens and end < len(units):
+                rank = _rank(text, units, end)
+                if rank <= best_rank:
+                    best, best_rank = end, rank
+        if end == len(units):
+            cut = end
+        elif best > start:
+            cut = best
+        else:
+            cut = max(end, start + 1)
+        yield list(units[start:cut])
+        start = cut
+
+
+def _rank(text: str, units: Sequence[_Unit], end: int) -> tuple[int, bytes]:
+    """How good a cut before ``units[end]`` is; lower is better. Depends on the sentence after the cut alone."""
+    span = units[end].span
+    digest = hashlib.blake2b(text[span.start : span.end].encode(), digest_size=8).digest()
+    return (0 if units[end - 1].ends_block else 1, digest)
+
+
+def _within_window(
+    text: str, groups: list[list[_Unit]], token_spans: TokenSpans, max_tokens: int
+) -> Iterator[list[_Unit]]:
+    """Halve any group that has more tokens together than its sentences had apart (some tokenisers join words)."""
+    for group in groups:
+        whole = text[group[0].span.start : group[-1].span.end]
+        if len(group) > 1 and len(token_spans(whole)) > max_tokens:
+            middle = len(group) // 2
+            yield from _within_window(text, [group[:middle], group[middle:]], token_spans, max_tokens)
+        else:
+            yield group

@@ -1,0 +1,67 @@
+"""Where sentences begin and end."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from index.types import Segment, SentenceSpan
+
+SENTENCE_RULES_VERSION = "1"
+
+# nupunkt breaks after these now and then; what follows them never starts a sentence.
+_NEVER_LAST = re.compile(
+    r"(?:^|[\s(\[“\"'])(?:Mr|Mrs|Ms|Dr|Prof|Rev|Gen|Col|Maj|Capt|Lt|Sgt|Sen|Rep|Gov|Hon|St|Mt|Fig|Figs|Eq|Eqs|No|Nos|Vol|pp|"
+    r"p|v|vs|ca|cf|e\.g|i\.e|approx|Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec|[A-Z])\.$"
+)
+_ABBREVIATED_MONTH_OR_NUMBER = re.compile(r"(?:^|\s)(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|No|Nos|Vol|Fig|Eq|pp|p)\.$")
+
+
+@cache
+def _splitter() -> Any:
+    # Loaded on first use: the model takes a quarter of a second, and serving never splits text.
+    import nupunkt
+
+    return nupunkt
+
+
+def split(text: str, segment: Segment) -> list[SentenceSpan]:
+    """The sentences of one segment, as trimmed ranges of the document's text, in order.
+
+    A row is one sentence and so is a heading: their punctuation is not prose."""
+    if segment.kind in ("row", "heading", "furniture"):
+        return [SentenceSpan(segment.start, segment.end, segment.kind)]
+    body = text[segment.start : segment.end]
+    spans: list[SentenceSpan] = []
+    for start, end in _joined(body, list(_splitter().sent_spans(body))):
+        trimmed = body[start:end].strip()
+        if trimmed:
+            lead = start + len(body[start:end]) - len(body[start:end].lstrip())
+            first = segment.start + lead
+            spans.append(SentenceSpan(first, first + len(trimmed), segment.kind))
+    return spans
+
+
+def _joined(body: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """``spans`` with false breaks undone: after an abbreviation, before a lower-case word, inside a bracket."""
+    joined: list[tuple[int, int]] = []
+    for start, end in spans:
+        if joined and _false_break(body[joined[-1][0] : joined[-1][1]].rstrip(), body[start:end].lstrip()):
+            joined[-1] = (joined[-1][0], end)
+        else:
+            joined.append((start, end))
+    return joined
+
+
+def _false_break(before: str, after: str) -> bool:
+    if not before or not after:
+        return True
+    if before.endswith("\n") or not before[-1] == ".":
+        return False
+    if after[0].islower():
+        return True
+    if after[0].isdigit() and _ABBREVIATED_MONTH_OR_NUMBER.search(before):
+        return True
+    # A single capital ("J.") or a title ("Dr.") is followed by a name; "Plan B." before a new sentence is the price.
+    return bool(_NEVER_LAST.search(before)) and after[0].isupper()

@@ -1,0 +1,419 @@
+"""documents.db: documents, their texts as tiling passages, sentence spans. All SQL lives here.
+
+A canonical text is stored once, as its passages: they tile it, so the text is their concatenation and a passage is
+read without touching the rest. Documents with the same bytes share one content.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from index.errors import CorruptGeneration, NotFound
+from index.types import Document, Parsed, Passage, PassageSpan, Place, Sentence, SentenceSpan, Skipped
+from index.walk import Stat, printable
+
+_SCHEMA = """
+CREATE TABLE contents (content INTEGER PRIMARY KEY, bytes_sha256 TEXT, format TEXT, text_sha256 TEXT, title TEXT,
+    n_chars INTEGER, n_passages INTEGER, n_sentences INTEGER, warnings TEXT, UNIQUE (bytes_sha256, format));
+CREATE TABLE documents (document_id TEXT PRIMARY KEY, path BLOB UNIQUE, source TEXT, content INTEGER, size INTEGER,
+    mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, stale TEXT);
+CREATE TABLE places (place INTEGER PRIMARY KEY, fields TEXT UNIQUE);
+CREATE TABLE passages (row INTEGER PRIMARY KEY, content INTEGER, start INTEGER, "end" INTEGER, n_tokens INTEGER,
+    place INTEGER, text TEXT, text_sha256 BLOB, key BLOB, first_sentence INTEGER, n_sentences INTEGER);
+CREATE TABLE sentences (row INTEGER PRIMARY KEY, start INTEGER, "end" INTEGER, kind TEXT, place INTEGER);
+CREATE TABLE skipped (path BLOB, source TEXT, reason TEXT, detail TEXT, size INTEGER, mtime_ns INTEGER,
+    ctime_ns INTEGER, inode INTEGER);
+"""
+_INDEXES = (
+    "CREATE INDEX passages_content ON passages (content)",
+    "CREATE INDEX passages_key ON passages (key)",
+    "CREATE INDEX documents_content ON documents (content)",
+    "CREATE INDEX documents_source ON documents (source)",
+)
+_DOCUMENT = (
+    "SELECT d.document_id, d.source, c.title, c.format, c.bytes_sha256, c.text_sha256, d.size, c.n_chars, c.n_passages,"
+    " c.n_sentences, c.warnings, d.stale, d.content,"
+    " (SELECT min(o.source) FROM documents o JOIN contents p ON p.content = o.content"
+    "  WHERE p.text_sha256 = c.text_sha256) AS first_source"
+    " FROM documents d JOIN contents c ON c.content = d.content"
+)
+
+
+def document_id_of(path: bytes, bytes_sha256: str) -> str:
+    """Names one version of one file, 20 hex digits: another path or other bytes make another document."""
+    return sha256(path + b"\0" + bytes_sha256.encode()).hexdigest()[:20]
+
+
+def passage_id_of(document_id: str, start: int, end: int) -> str:
+    return f"{document_id}-{start}-{end}"
+
+
+def embedding_key(text: str, span: PassageSpan) -> bytes:
+    """Names what the encoder sees of a passage: its text without outer white space, and where its sentences lie.
+
+    Equal keys get equal vectors, so a passage whose key is known is never embedded again."""
+    body = text[span.start : span.end]
+    lead = span.start + len(body) - len(body.lstrip())
+    digest = sha256(body.strip().encode())
+    for sentence in span.sentences:
+        digest.update(b"%d:%d;" % (sentence.start - lead, sentence.end - lead))
+    return digest.digest()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """A document as the live generation has it; enough to tell whether the file is still the same."""
+
+    path: bytes
+    stat: Stat
+    document_id: str
+    content: int
+    bytes_sha256: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassage:
+    """A passage row as one build hands it to the next."""
+
+    row: int
+    span: PassageSpan
+    places: tuple[Place, ...]  # of its sentences
+    text: str
+    key: bytes
+    first_sentence: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredContent:
+    bytes_sha256: str
+    format: str
+    text_sha256: str
+    title: str
+    warnings: tuple[str, ...]
+    passages: tuple[StoredPassage, ...]
+
+
+class Writer:
+    """Fills a new documents.db, passages and sentences numbered in the order they are added."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        # Durability comes from one fsync of the finished file; a half-written one is never published.
+        self._db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;" + _SCHEMA)
+        self._places: dict[Place, int] = {}
+        self.n_contents = self.n_passages = self.n_sentences = self.n_documents = 0
+
+    def add_content(self, content: StoredContent) -> int:
+        """Add a text with its passages (their ``row`` and ``first_sentence`` are given anew); returns its number."""
+        number = self.n_contents
+        chars = content.passages[-1].span.end if content.passages else 0
+        sentences = sum(len(passage.span.sentences) for passage in content.passages)
+        self._db.execute(
+            "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (number, content.bytes_sha256, content.format, content.text_sha256, content.title, chars,
+             len(content.passages), sentences, json.dumps(content.warnings)),
+        )  # fmt: skip
+        for passage in content.passages:
+            span = passage.span
+            self._db.execute(
+                "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (self.n_passages, number, span.start, span.end, span.n_tokens, self._place(span.place), passage.text,
+                 sha256(passage.text.encode()).digest(), passage.key, self.n_sentences, len(span.sentences)),
+            )  # fmt: skip
+            self._db.executemany(
+                "INSERT INTO sentences VALUES (?, ?, ?, ?, ?)",
+                [
+                    (self.n_sentences + i, sentence.start, sentence.end, sentence.kind, self._place(place))
+                    for i, (sentence, place) in enumerate(zip(span.sentences, passage.places, strict=True))
+                ],
+            )
+            self.n_passages += 1
+            self.n_sentences += len(span.sentences)
+        self.n_contents += 1
+        return number
+
+    def add_document(self, path: bytes, stat: Stat, bytes_sha256: str, content: int, stale: str = "") -> str:
+        """Add a file whose text is ``content``; ``stale`` says why its newest version is not the one indexed."""
+        document_id = document_id_of(path, bytes_sha256)
+        self._db.execute(
+            "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (document_id, path, printable(path), content, stat.size, stat.mtime_ns, stat.ctime_ns, stat.inode, stale),
+        )
+        self.n_documents += 1
+        return document_id
+
+    def add_skipped(self, path: bytes, skipped: Skipped, stat: Stat) -> None:
+        self._db.execute(
+            "INSERT INTO skipped VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (path, skipped.source, skipped.reason, skipped.detail, stat.size, stat.mtime_ns, stat.ctime_ns, stat.inode),
+        )
+
+    def _place(self, place: Place) -> int:
+        number = self._places.get(place)
+        if number is None:
+            number = self._places[place] = len(self._places)
+            fields = [place.heading_path, place.page, place.slide, place.sheet, place.row, place.chapter]
+            self._db.execute("INSERT INTO places VALUES (?, ?)", (number, json.dumps(fields)))
+        return number
+
+    def finish(self) -> None:
+        """Build the look-up indexes and close the file."""
+        for statement in _INDEXES:
+            self._db.execute(statement)
+        self._db.execute("COMMIT")
+        self._db.close()
+
+    def abandon(self) -> None:
+        self._db.close()
+
+
+class Reader:
+    """A published documents.db. Opened immutable: SQLite takes no lock and writes nothing. Safe to use from threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._db = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+        self._lock = threading.Lock()
+        self._places: dict[int, Place] = {}
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _all(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        try:
+            with self._lock:
+                return self._db.execute(sql, values).fetchall()
+        except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            raise CorruptGeneration(f"{self._path} cannot be read ({error}).", remedy=_REBUILD) from error
+
+    # -- documents ---------------------------------------------------------------------------------------------------
+
+    def documents(self) -> list[Document]:
+        """Every document, sorted by source."""
+        return [_document(row) for row in self._all(_DOCUMENT + " ORDER BY d.source, d.document_id")]
+
+    def document(self, document_id: str) -> Document:
+        """Raises NotFound."""
+        rows = self._all(_DOCUMENT + " WHERE d.document_id = ?", (document_id,))
+        if not rows:
+            raise NotFound(f"There is no document {document_id!r} in this index.", remedy="List them: GET /v1/documents.")
+        return _document(rows[0])
+
+    def resolve(self, names: Iterable[str]) -> list[str]:
+        """The ids of the documents called ``names``, each an id or a source; those not indexed are left out."""
+        found: list[str] = []
+        for name in names:
+            rows = self._all("SELECT document_id FROM documents WHERE document_id = ? OR source = ?", (name, name))
+            found.extend(row[0] for row in rows if row[0] not in found)
+        return found
+
+    def text(self, document_id: str) -> str:
+        """The canonical text of a document. Raises NotFound, and CorruptGeneration when it is not what was indexed."""
+        document = self.document(document_id)
+        rows = self._all(
+            "SELECT p.text FROM passages p JOIN documents d ON d.content = p.content"
+            " WHERE d.document_id = ? ORDER BY p.row",
+            (document_id,),
+        )
+        text = "".join(row[0] for row in rows)
+        if sha256(text.encode()).hexdigest() != document.text_sha256:
+            raise CorruptGeneration(f"The stored text of {document.source} is damaged.", remedy=_REBUILD)
+        return text
+
+    def location(self, document_id: str) -> tuple[bytes, Stat, str]:
+        """Path below the source folder, stat and SHA-256 of the file as it was when indexed. Raises NotFound."""
+        rows = self._all(
+            "SELECT d.path, d.size, d.mtime_ns, d.ctime_ns, d.inode, c.bytes_sha256 FROM documents d"
+            " JOIN contents c ON c.content = d.content WHERE d.document_id = ?",
+            (document_id,),
+        )
+        if not rows:
+            raise NotFound(f"There is no document {document_id!r} in this index.")
+        path, size, mtime, ctime, inode, digest = rows[0]
+        return path, Stat(size, mtime, ctime, inode), digest
+
+    # -- passages ----------------------------------------------------------------------------------------------------
+
+    def passages(self, rows: Sequence[int], among: Sequence[str] = ()) -> list[Passage]:
+        """The passages with these row numbers, in that order, their text checked against its hash.
+
+        A text that several documents share is shown as the first of them, or the first of ``among``."""
+        return [self._passage(row, among) for row in rows]
+
+    def passage_by_id(self, passage_id: str) -> Passage:
+        """Raises NotFound."""
+        document_id, _, span = passage_id.partition("-")
+        start, _, end = span.partition("-")
+        if start.isdigit() and end.isdigit() and len(start) < 12 and len(end) < 12:
+            rows = self._all(
+                'SELECT p.row FROM passages p JOIN documents d ON d.content = p.content'
+                ' WHERE d.document_id = ? AND p.start = ? AND p."end" = ?',
+                (document_id, int(start), int(end)),
+            )
+            if rows:
+                return self._passage(rows[0][0], (document_id,))
+        raise NotFound(f"There is no passage {passage_id!r} in this generation.")
+
+    def _passage(self, row: int, among: Sequence[str]) -> Passage:
+        found = self._all(
+            'SELECT content, start, "end", n_tokens, place, text, text_sha256, first_sentence, n_sentences'
+            " FROM passages WHERE row = ?",
+            (row,),
+        )
+        if not found:
+            raise NotFound(f"There is no passage number {row} in this generation.")
+        content, start, end, n_tokens, place, text, digest, first, count = found[0]
+        if not isinstance(text, str) or sha256(text.encode()).digest() != digest or len(text) != end - start:
+            raise CorruptGeneration(f"The stored text of passage {row} is damaged.", remedy=_REBUILD)
+        owners = self._all(_DOCUMENT + " WHERE d.content = ? ORDER BY d.source, d.document_id", (content,))
+        documents = [_document(owner) for owner in owners]
+        document = next((doc for doc in documents if doc.document_id in among), documents[0])
+        spans = self._all(
+            'SELECT row, start, "end", kind, place FROM sentences WHERE row >= ? AND row < ? ORDER BY row',
+            (first, first + count),
+        )
+        sentences = tuple(
+            Sentence(number, a, b, kind, text[a - start : b - start], self._place(where))
+            for number, a, b, kind, where in spans
+        )
+        passage_id = passage_id_of(document.document_id, start, end)
+        return Passage(passage_id, row, document, start, end, text, n_tokens, self._place(place), sentences)
+
+    def neighbours(self, row: int) -> tuple[int | None, int | None]:
+        """The rows before and after ``row`` in the same document."""
+        rows = self._all(
+            "SELECT n.row FROM passages p JOIN passages n ON n.content = p.content AND n.row IN (p.row - 1, p.row + 1)"
+            " WHERE p.row = ?",
+            (row,),
+        )
+        near = {found[0] for found in rows}
+        return (row - 1 if row - 1 in near else None), (row + 1 if row + 1 in near else None)
+
+    def rows_of(self, document_ids: Sequence[str]) -> list[int]:
+        """The passage rows of these documents, ascending."""
+        marks = ",".join("?" * len(document_ids))
+        return [
+            row[0]
+            for row in self._all(
+                "SELECT row FROM passages WHERE content IN"
+                f" (SELECT content FROM documents WHERE document_id IN ({marks})) ORDER BY row",
+                tuple(document_ids),
+            )
+        ]
+
+    def lexical_rows(self) -> Iterator[tuple[int, str, str]]:
+        """``(row, text, title and headings)`` of every passage, for the lexical index."""
+        for row, text, place, title in self._all(
+            "SELECT p.row, p.text, p.place, c.title FROM passages p JOIN contents c ON c.content = p.content"
+            " ORDER BY p.row"
+        ):
+            path = self._place(place).heading_path
+            yield row, text, "\n".join((title, *path) if title not in path else path)
+
+    def _place(self, number: int) -> Place:
+        place = self._places.get(number)
+        if place is None:
+            fields = json.loads(self._all("SELECT fields FROM places WHERE place = ?", (number,))[0][0])
+            place = self._places[number] = Place(tuple(fields[0]), *fields[1:])
+        return place
+
+    # -- for the next build ------------------------------------------------------------------------------------------
+
+    def known_files(self) -> dict[bytes, KnownFile]:
+        rows = self._all(
+            "SELECT d.path, d.size, d.mtime_ns, d.ctime_ns, d.inode, d.document_id, d.content, c.bytes_sha256, c.format,"
+            " d.stale FROM documents d JOIN contents c ON c.content = d.content"
+        )
+        return {
+            # A stale document's stat is its last good version's: the file must be tried again.
+            path: KnownFile(path, Stat(-1, 0, 0, 0) if stale else Stat(size, mtime, ctime, inode), name, content, sha, fmt)
+            for path, size, mtime, ctime, inode, name, content, sha, fmt, stale in rows
+        }
+
+    def known_skips(self) -> dict[bytes, tuple[Stat, Skipped]]:
+        rows = self._all("SELECT path, size, mtime_ns, ctime_ns, inode, source, reason, detail FROM skipped")
+        return {
+            path: (Stat(size, mtime, ctime, inode), Skipped(source, reason, detail))
+            for path, size, mtime, ctime, inode, source, reason, detail in rows
+        }
+
+    def skipped(self) -> list[Skipped]:
+        return [Skipped(*row) for row in self._all("SELECT source, reason, detail FROM skipped ORDER BY source")]
+
+    def contents_by_hash(self) -> dict[tuple[str, str], int]:
+        return {(sha, fmt): number for number, sha, fmt in self._all("SELECT content, bytes_sha256, format FROM contents")}
+
+    def content(self, number: int) -> StoredContent:
+        ((sha, fmt, text_sha, title, warnings),) = self._all(
+            "SELECT bytes_sha256, format, text_sha256, title, warnings FROM contents WHERE content = ?", (number,)
+        )
+        passages: list[StoredPassage] = []
+        for (row,) in self._all("SELECT row FROM passages WHERE content = ? ORDER BY row", (number,)):
+            ((key, first),) = self._all("SELECT key, first_sentence FROM passages WHERE row = ?", (row,))
+            passage = self._passage(row, ())
+            span = PassageSpan(
+                passage.start, passage.end, passage.n_tokens, passage.place, tuple(SentenceSpan(s.start, s.end, s.kind) for s in passage.sentences)
+            )
+            places = tuple(sentence.place for sentence in passage.sentences)
+            passages.append(StoredPassage(row, span, places, passage.text, key, first))
+        return StoredContent(sha, fmt, text_sha, title, tuple(json.loads(warnings)), tuple(passages))
+
+    def row_by_key(self, key: bytes) -> tuple[int, int] | None:
+        """``(passage row, first sentence row)`` of a passage with this embedding key."""
+        rows = self._all("SELECT row, first_sentence FROM passages WHERE key = ? LIMIT 1", (key,))
+        return (rows[0][0], rows[0][1]) if rows else None
+
+    def uncovered(self) -> list[tuple[str, int]]:
+        """``(source, characters)`` of every document some of whose text lies in no passage; empty when all is well."""
+        rows = self._all(
+            'SELECT d.source, c.n_chars - coalesce((SELECT sum(p."end" - p.start) FROM passages p'
+            " WHERE p.content = c.content), 0) AS missing FROM documents d JOIN contents c ON c.content = d.content"
+            " WHERE missing != 0 ORDER BY d.source"
+        )
+        return [(source, missing) for source, missing in rows]
+
+    def longest_passage(self) -> int:
+        """Most encoder tokens in any passage; 0 when there are none."""
+        return int(self._all("SELECT coalesce(max(n_tokens), 0) FROM passages")[0][0])
+
+    def counts(self) -> dict[str, int]:
+        return {
+            table: int(self._all(f"SELECT count(*) FROM {table}")[0][0])
+            for table in ("documents", "passages", "sentences", "skipped")
+        }
+
+
+_REBUILD = "Run footnote index --full to build it again from the source folder."
+
+
+def _document(row: tuple[Any, ...]) -> Document:
+    (document_id, source, title, fmt, bytes_sha, text_sha, size, chars, passages, sentences, warnings, stale, _, first) = row
+    notes = tuple(json.loads(warnings)) + ((f"stale: {stale}",) if stale else ())
+    return Document(
+        document_id, source, title or source, fmt, bytes_sha, text_sha, size, chars, passages, sentences, notes,
+        duplicate_of=first if first != source else "",
+    )  # fmt: skip
+
+
+def content_of(
+    parsed: Parsed, bytes_sha256: str, fmt: str, build: Callable[[Parsed], list[PassageSpan]]
+) -> StoredContent:
+    """A parsed text cut into passages, ready to be added."""
+    segments = {segment.start: segment for segment in parsed.segments}
+    starts = sorted(segments)
+    passages = []
+    for span in build(parsed):
+        places = tuple(segments[starts[bisect_right(starts, sentence.start) - 1]].place for sentence in span.sentences)
+        text = parsed.text[span.start : span.end]
+        passages.append(StoredPassage(-1, span, places, text, embedding_key(parsed.text, span), -1))
+    text_sha = sha256(parsed.text.encode()).hexdigest()
+    return StoredContent(bytes_sha256, fmt, text_sha, parsed.title, parsed.warnings, tuple(passages))

@@ -1,0 +1,76 @@
+"""Runs a build in a process of its own: embedding gives its memory back, and a killed build harms nobody.
+
+Spawned, never forked: faiss and onnxruntime start threads, and a fork of a threaded process can hang."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+
+from index.build import BuildOptions, Progress, build
+from index.errors import BuildFailed, FootnoteError
+from index.types import Encoder, IngestReport
+
+_NICE = 10  # questions are answered on the same cores
+_PROGRESS_EVERY_S = 0.1
+
+
+def build_in_child(
+    options: BuildOptions, load_encoder: Callable[[], Encoder], progress: Progress = lambda *_: None
+) -> IngestReport:
+    """What index.build.build does, in a child process. ``load_encoder`` must be importable there (a module-level
+    function, or a partial of one). Raises what build raises, and BuildFailed when the child dies."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=_child, args=(sender, options, load_encoder), daemon=True, name="footnote-build")
+    child.start()
+    sender.close()
+    try:
+        while True:
+            message = receiver.recv()
+            if isinstance(message, IngestReport):
+                return message
+            if isinstance(message, BaseException):
+                raise message
+            progress(*message)
+    except EOFError:
+        child.join()
+        raise BuildFailed(
+            f"The build process ended without a result (exit code {child.exitcode}).",
+            remedy="The index served is unchanged. Run footnote index again; footnote doctor looks for the cause.",
+        ) from None
+    finally:
+        receiver.close()
+        if child.is_alive():
+            child.join(timeout=10)
+            if child.is_alive():
+                child.terminate()
+        child.join()
+        child.close()
+
+
+def _child(sender: Connection, options: BuildOptions, load_encoder: Callable[[], Encoder]) -> None:
+    with contextlib.suppress(OSError):
+        os.nice(_NICE)
+    last = ("", 0.0)
+
+    def progress(phase: str, done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if phase != last[0] or done == total or now - last[1] >= _PROGRESS_EVERY_S:
+            last = (phase, now)
+            sender.send((phase, done, total))
+
+    try:
+        sender.send(build(options, load_encoder(), progress))
+    except FootnoteError as error:
+        sender.send(error)
+    except Exception as error:  # noqa: BLE001 - whatever it was, the parent must hear of it rather than of a dead pipe
+        sender.send(BuildFailed(f"The build failed ({type(error).__name__}: {error}).", remedy="The index is unchanged."))
+    finally:
+        sender.close()
+

@@ -1,0 +1,208 @@
+"""The one path from a question to a cited answer. Every door (HTTP, CLI, evaluation) consumes its events.
+
+retrieve -> weigh -> abstain, or select -> quote -> cite -> verify. Without an LLM the answer is made of the documents'
+own sentences, each quoted exactly.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+
+from index.generation import Generation
+from index.search import make_query, search
+from index.types import Encoder, Hit
+from rag.cite import SourceChanged, cite
+from rag.errors import BadQuestion
+from rag.rewrite import understand
+from rag.select import Candidate, candidates, confidence, select, weigh
+from rag.types import (
+    Answer,
+    AnswerSentence,
+    Citation,
+    Done,
+    Event,
+    PassagesFound,
+    Question,
+    Reason,
+    RetrievedPassage,
+    SentenceReady,
+)
+
+MAX_QUESTION_BYTES = 8_000
+ABSTAINED_TEXT = "The documents don't say."
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerOptions:
+    """What the answerer runs with; part of every evaluation record through the settings hash."""
+
+    min_confidence: float = 0.5  # below it Footnote abstains
+
+
+def answer(
+    question: Question,
+    generation: Generation,
+    encoder: Encoder,
+    *,
+    source_changed: SourceChanged,
+    options: AnswerOptions = AnswerOptions(),
+) -> Iterator[Event]:
+    """Answer from one generation: PassagesFound, then a SentenceReady a sentence, then Done.
+
+    Raises BadQuestion for an empty or overlong question. Abstaining is a Done with a reason."""
+    clock = _Clock()
+    _check(question)
+    answer_id = _answer_id(question, generation.name)
+    understood = understand(question.text, question.messages)
+    documents = generation.store.resolve(question.documents) if question.documents else None
+    hits: list[Hit] = []
+    if documents is None or documents:
+        queries = [make_query(text, encoder, weight) for text, weight in understood.searches]
+        clock.lap("encode")
+        hits = search(generation, queries, k=question.k, documents=documents)
+    clock.lap("retrieve")
+    passages = tuple(_retrieved(hit) for hit in hits)
+    yield PassagesFound(answer_id, generation.name, passages)
+
+    ranked = candidates(understood.standalone, hits, generation.lexical.idf)
+    evidence = weigh(understood.standalone, hits, ranked, generation.lexical.idf)
+    sure = confidence(evidence)
+    reason = _reason(question, generation, documents, hits, sure, options)
+    sentences: list[AnswerSentence] = []
+    citations: list[Citation] = []
+    removed = 0
+    if not reason:
+        for ready in _quoted(generation, select(understood.standalone, ranked), source_changed):
+            if ready is None:
+                removed += 1
+                continue
+            sentences.append(ready.sentence)
+            citations.extend(ready.citations)
+            yield ready
+        if not sentences:
+            reason = "no_evidence"
+    clock.lap("answer")
+    yield Done(
+        Answer(
+            answer_id=answer_id,
+            generation=generation.name,
+            question=question.text,
+            standalone_question=understood.standalone,
+            mode="extractive",
+            text=" ".join(sentence.text for sentence in sentences) if sentences else ABSTAINED_TEXT,
+            abstained=bool(reason),
+            reason=reason,
+            confidence=round(sure, 4),
+            sentences=tuple(sentences),
+            citations=tuple(citations),
+            passages=passages,
+            removed_citations=removed,
+            timings_ms=clock.finish(),
+        )
+    )
+
+
+def final(events: Iterator[Event]) -> Answer:
+    """The Answer at the end of ``events``."""
+    last: Event | None = None
+    for last in events:
+        pass
+    assert isinstance(last, Done)
+    return last.answer
+
+
+def _check(question: Question) -> None:
+    if not any(character.isalnum() for character in question.text):
+        raise BadQuestion("The question is empty.", remedy="Ask something in words.")
+    if len(question.text.encode("utf-8", "replace")) > MAX_QUESTION_BYTES:
+        raise BadQuestion(
+            f"The question is longer than {MAX_QUESTION_BYTES} bytes.",
+            remedy="Ask in fewer words, or put the text into the folder.",
+        )
+
+
+def _answer_id(question: Question, generation: str) -> str:
+    """The same question put to the same generation has the same id, 20 hex digits."""
+    return sha256(json.dumps([generation, asdict(question)]).encode()).hexdigest()[:20]
+
+
+def _reason(
+    question: Question,
+    generation: Generation,
+    documents: list[str] | None,
+    hits: list[Hit],
+    sure: float,
+    options: AnswerOptions,
+) -> Reason:
+    if question.documents and not documents:
+        return "not_indexed"
+    if not len(generation.vectors):
+        return "index_empty"
+    if not hits:
+        return "no_evidence"
+    return "weak_evidence" if sure < options.min_confidence else ""
+
+
+def _quoted(
+    generation: Generation, chosen: list[Candidate], source_changed: SourceChanged
+) -> Iterator[SentenceReady | None]:
+    """Each chosen sentence as it stands, with its footnote; None for one whose citation does not hold."""
+    position, n = 0, 1
+    for candidate in chosen:
+        citation = cite(
+            generation,
+            candidate.passage,
+            candidate.sentence,
+            n=n,
+            answer_start=position,
+            source_changed=source_changed,
+        )
+        if citation is None:
+            yield None
+            continue
+        sentence = AnswerSentence(
+            text=citation.cited_text,
+            start=position,
+            end=citation.answer_end,
+            citations=(n,),
+            support=citation.support,
+            verdict="supported",
+        )
+        position, n = citation.answer_end + 1, n + 1  # one space between sentences
+        yield SentenceReady(sentence, (citation,))
+
+
+def _retrieved(hit: Hit) -> RetrievedPassage:
+    passage = hit.passage
+    return RetrievedPassage(
+        passage_id=passage.passage_id,
+        document_id=passage.document.document_id,
+        source=passage.document.source,
+        start_char=passage.start,
+        end_char=passage.end,
+        text=passage.text,
+        score=round(hit.score, 6),
+        title=passage.document.title,
+        page=passage.place.page,
+        heading_path=passage.place.heading_path,
+    )
+
+
+class _Clock:
+    """Milliseconds between laps."""
+
+    def __init__(self) -> None:
+        self._start = self._last = time.perf_counter()
+        self._laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self._laps[name] = round((now - self._last) * 1000, 3)
+        self._last = now
+
+    def finish(self) -> dict[str, float]:
+        return {**self._laps, "total": round((time.perf_counter() - self._start) * 1000, 3)}

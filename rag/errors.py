@@ -1,0 +1,9 @@
+"""What rag/ raises beside index.errors. Abstaining is never among them: it is an Answer with a reason."""
+
+from __future__ import annotations
+
+from index.errors import FootnoteError
+
+
+class BadQuestion(FootnoteError):
+    """The question cannot be answered as put: empty, or too long."""
