@@ -71,8 +71,10 @@ def is_exportable(folder: Path) -> bool:
         return False
     modes = {key for key, on in json.loads(pooling.read_text("utf-8")).items() if key.startswith("pooling_mode") and on}
     types = [module["type"].rsplit(".", 1)[-1] for module in json.loads((folder / "modules.json").read_text("utf-8"))]
-    return modes in ({"pooling_mode_mean_tokens"}, {"pooling_mode"}) and types[:2] == ["Transformer", "Pooling"] and (
-        set(types[2:]) <= {"Normalize"}
+    return (
+        modes in ({"pooling_mode_mean_tokens"}, {"pooling_mode"})
+        and types[:2] == ["Transformer", "Pooling"]
+        and (set(types[2:]) <= {"Normalize"})
     )
 
 
@@ -94,7 +96,6 @@ def _export(folder: Path, export: Path) -> None:
         capture_output=True,
         text=True,
         check=False,
-        cwd=Path(__file__).resolve().parent.parent,
     )
     if run.returncode != 0:
         last = (run.stderr.strip().splitlines() or ["no output"])[-1]

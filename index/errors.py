@@ -1,15 +1,15 @@
 """Everything that index/ raises. Each error carries its data and says what to do next.
 
-    FootnoteError
-    ├── SourceError        the folder of documents is missing, empty or unreadable
-    ├── SkipFile           one file is left out, with a typed reason; never stops a build
-    ├── NoGeneration       nothing has been indexed yet
-    ├── IncompatibleIndex  made by another format version, encoder or passage rule
-    ├── CorruptGeneration  a file does not match the manifest
-    ├── NotFound           no such document, passage or generation
-    ├── Busy               another process is writing
-    ├── EncoderError       a model cannot be loaded or exported
-    └── BuildFailed        the build process died or raised
+FootnoteError
+├── SourceError        the folder of documents is missing, empty or unreadable
+├── SkipFile           one file is left out, with a typed reason; never stops a build
+├── NoGeneration       nothing has been indexed yet
+├── IncompatibleIndex  made by another format version, encoder or passage rule
+├── CorruptGeneration  a file does not match the manifest
+├── NotFound           no such document, passage or generation
+├── Busy               another process is writing
+├── EncoderError       a model cannot be loaded or exported
+└── BuildFailed        the build process died or raised
 """
 
 from __future__ import annotations

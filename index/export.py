@@ -130,7 +130,9 @@ def parity(model: Any, exported: OnnxEncoder) -> dict[str, Any]:
     reference = np.asarray(model.encode(probe, normalize_embeddings=True, show_progress_bar=False), dtype=np.float32)
     ours = np.stack([exported.encode_query(line) for line in probe])
     cosines = (reference * ours).sum(axis=1)
-    overlap = float(np.mean([len(a & b) / _NEIGHBOURS for a, b in zip(_nearest(reference), _nearest(ours), strict=True)]))
+    overlap = float(
+        np.mean([len(a & b) / _NEIGHBOURS for a, b in zip(_nearest(reference), _nearest(ours), strict=True)])
+    )
     return {
         "texts": len(probe),
         "cosine_mean": round(float(cosines.mean()), 5),

@@ -1,10 +1,10 @@
 """Generations on disk: sealed with a manifest, published by one rename, checked before anything is loaded.
 
-    data/
-      CURRENT                  name of the live generation and the SHA-256 of its MANIFEST.json
-      writer.lock  leases/     one writer; who still reads which generation
-      encoders/                exported models
-      generations/000012/      MANIFEST.json documents.db vectors.faiss sentences.f16 lexical/
+data/
+  CURRENT                  name of the live generation and the SHA-256 of its MANIFEST.json
+  writer.lock  leases/     one writer; who still reads which generation
+  encoders/                exported models
+  generations/000012/      MANIFEST.json documents.db vectors.faiss sentences.f16 lexical/
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Manifest:
     files: dict[str, dict[str, Any]]  # relative path -> size, sha256
 
 
-# -- sealing and publishing ----------------------------------------------------------------------------------------------
+# -- sealing and publishing ------------------------------------------------------------------------------------------
 
 
 def _hash_file(path: Path) -> str:
@@ -137,7 +137,7 @@ def adopt(layout: Layout, staged: Path, name: str) -> None:
     _fsync(layout.generations)
 
 
-# -- reading -------------------------------------------------------------------------------------------------------------
+# -- reading ---------------------------------------------------------------------------------------------------------
 
 
 def read_manifest(folder: Path, expected_sha256: str = "") -> Manifest:
@@ -152,7 +152,7 @@ def read_manifest(folder: Path, expected_sha256: str = "") -> Manifest:
         raise CorruptGeneration(f"Generation {folder.name} has no manifest.", remedy=_REBUILD) from error
     except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
         raise CorruptGeneration(f"The manifest of generation {folder.name} cannot be read.", remedy=_REBUILD) from error
-    if expected_sha256 and sha256(raw).hexdigest() != expected_sha256 or _checksum(body) != checksum:
+    if (expected_sha256 and sha256(raw).hexdigest() != expected_sha256) or _checksum(body) != checksum:
         raise CorruptGeneration(f"The manifest of generation {folder.name} is damaged.", remedy=_REBUILD)
     version = body.pop("format")
     if version != FORMAT_VERSION:
@@ -213,7 +213,7 @@ class Generation:
         self.store.close()
 
 
-# -- writers, readers and what may be deleted ---------------------------------------------------------------------------
+# -- writers, readers and what may be deleted ------------------------------------------------------------------------
 
 
 @contextmanager
@@ -310,3 +310,25 @@ def roll_back(layout: Layout, name: str = "") -> str:
 
 
 _REBUILD = "Run footnote index --full to build it again from the source folder."
+
+
+def listing(layout: Layout) -> list[dict[str, Any]]:
+    """Every generation on disk, oldest first, with what its manifest says; ``problem`` is "" for a whole one."""
+    try:
+        live = read_current(layout)[0]
+    except (NoGeneration, CorruptGeneration):
+        live = ""
+    rows = []
+    for name in layout.names():
+        row: dict[str, Any] = {
+            "name": name, "live": name == live, "problem": "", "created_at": "", "counts": {}, "encoder": ""
+        }  # fmt: skip
+        try:
+            manifest = verify(layout.generation(name))
+            row |= {
+                "created_at": manifest.created_at, "counts": manifest.counts, "encoder": manifest.encoder["name"]
+            }  # fmt: skip
+        except (CorruptGeneration, IncompatibleIndex) as error:
+            row["problem"] = error.message
+        rows.append(row)
+    return rows

@@ -26,8 +26,8 @@ STOP_WORDS = frozenset(
     let like many may me might more most much must my myself no nor not now of off on once only or other our ours
     ourselves out over own please same she should so some such tell than that the their theirs them themselves then
     there these they this those through to too under until up us very was we were what when where whether which while
-    who whom whose why will with within without would you your yours yourself yourselves""".split()
-)
+    who whom whose why will with within without would you your yours yourself yourselves""".split()  # noqa: SIM905
+)  # as a list it would take two hundred lines
 _APOSTROPHES = re.compile(r"[’`´]")
 
 

@@ -15,7 +15,9 @@ _NEVER_LAST = re.compile(
     r"(?:^|[\s(\[“\"'])(?:Mr|Mrs|Ms|Dr|Prof|Rev|Gen|Col|Maj|Capt|Lt|Sgt|Sen|Rep|Gov|Hon|St|Mt|Fig|Figs|Eq|Eqs|No|Nos|Vol|pp|"
     r"p|v|vs|ca|cf|e\.g|i\.e|approx|Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec|[A-Z])\.$"
 )
-_ABBREVIATED_MONTH_OR_NUMBER = re.compile(r"(?:^|\s)(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|No|Nos|Vol|Fig|Eq|pp|p)\.$")
+_ABBREVIATED_MONTH_OR_NUMBER = re.compile(
+    r"(?:^|\s)(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|No|Nos|Vol|Fig|Eq|pp|p)\.$"
+)
 
 
 @cache
@@ -57,7 +59,7 @@ def _joined(body: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
 def _false_break(before: str, after: str) -> bool:
     if not before or not after:
         return True
-    if before.endswith("\n") or not before[-1] == ".":
+    if before.endswith("\n") or before[-1] != ".":
         return False
     if after[0].islower():
         return True

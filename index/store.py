@@ -1,4 +1,4 @@
-"""documents.db: documents, their texts as tiling passages, sentence spans. All SQL lives here.
+"""documents.db, read: documents, their texts as tiling passages, sentence spans.
 
 A canonical text is stored once, as its passages: they tile it, so the text is their concatenation and a passage is
 read without touching the rest. Documents with the same bytes share one content.
@@ -9,35 +9,17 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from index.errors import CorruptGeneration, NotFound
-from index.types import Document, Parsed, Passage, PassageSpan, Place, Sentence, SentenceSpan, Skipped
-from index.walk import Stat, printable
+from index.schema import KnownFile, StoredContent, StoredPassage, passage_id_of
+from index.types import Document, Passage, PassageSpan, Place, Sentence, SentenceSpan, Skipped
+from index.walk import Stat
 
-_SCHEMA = """
-CREATE TABLE contents (content INTEGER PRIMARY KEY, bytes_sha256 TEXT, format TEXT, text_sha256 TEXT, title TEXT,
-    n_chars INTEGER, n_passages INTEGER, n_sentences INTEGER, warnings TEXT, UNIQUE (bytes_sha256, format));
-CREATE TABLE documents (document_id TEXT PRIMARY KEY, path BLOB UNIQUE, source TEXT, content INTEGER, size INTEGER,
-    mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, stale TEXT);
-CREATE TABLE places (place INTEGER PRIMARY KEY, fields TEXT UNIQUE);
-CREATE TABLE passages (row INTEGER PRIMARY KEY, content INTEGER, start INTEGER, "end" INTEGER, n_tokens INTEGER,
-    place INTEGER, text TEXT, text_sha256 BLOB, key BLOB, first_sentence INTEGER, n_sentences INTEGER);
-CREATE TABLE sentences (row INTEGER PRIMARY KEY, start INTEGER, "end" INTEGER, kind TEXT, place INTEGER);
-CREATE TABLE skipped (path BLOB, source TEXT, reason TEXT, detail TEXT, size INTEGER, mtime_ns INTEGER,
-    ctime_ns INTEGER, inode INTEGER);
-"""
-_INDEXES = (
-    "CREATE INDEX passages_content ON passages (content)",
-    "CREATE INDEX passages_key ON passages (key)",
-    "CREATE INDEX documents_content ON documents (content)",
-    "CREATE INDEX documents_source ON documents (source)",
-)
+_REBUILD = "Run footnote index --full to build it again from the source folder."
 _DOCUMENT = (
     "SELECT d.document_id, d.source, c.title, c.format, c.bytes_sha256, c.text_sha256, d.size, c.n_chars, c.n_passages,"
     " c.n_sentences, c.warnings, d.stale, d.content,"
@@ -45,135 +27,6 @@ _DOCUMENT = (
     "  WHERE p.text_sha256 = c.text_sha256) AS first_source"
     " FROM documents d JOIN contents c ON c.content = d.content"
 )
-
-
-def document_id_of(path: bytes, bytes_sha256: str) -> str:
-    """Names one version of one file, 20 hex digits: another path or other bytes make another document."""
-    return sha256(path + b"\0" + bytes_sha256.encode()).hexdigest()[:20]
-
-
-def passage_id_of(document_id: str, start: int, end: int) -> str:
-    return f"{document_id}-{start}-{end}"
-
-
-def embedding_key(text: str, span: PassageSpan) -> bytes:
-    """Names what the encoder sees of a passage: its text without outer white space, and where its sentences lie.
-
-    Equal keys get equal vectors, so a passage whose key is known is never embedded again."""
-    body = text[span.start : span.end]
-    lead = span.start + len(body) - len(body.lstrip())
-    digest = sha256(body.strip().encode())
-    for sentence in span.sentences:
-        digest.update(b"%d:%d;" % (sentence.start - lead, sentence.end - lead))
-    return digest.digest()
-
-
-@dataclass(frozen=True, slots=True)
-class KnownFile:
-    """A document as the live generation has it; enough to tell whether the file is still the same."""
-
-    path: bytes
-    stat: Stat
-    document_id: str
-    content: int
-    bytes_sha256: str
-    format: str
-
-
-@dataclass(frozen=True, slots=True)
-class StoredPassage:
-    """A passage row as one build hands it to the next."""
-
-    row: int
-    span: PassageSpan
-    places: tuple[Place, ...]  # of its sentences
-    text: str
-    key: bytes
-    first_sentence: int
-
-
-@dataclass(frozen=True, slots=True)
-class StoredContent:
-    bytes_sha256: str
-    format: str
-    text_sha256: str
-    title: str
-    warnings: tuple[str, ...]
-    passages: tuple[StoredPassage, ...]
-
-
-class Writer:
-    """Fills a new documents.db, passages and sentences numbered in the order they are added."""
-
-    def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, isolation_level=None)
-        # Durability comes from one fsync of the finished file; a half-written one is never published.
-        self._db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;" + _SCHEMA)
-        self._places: dict[Place, int] = {}
-        self.n_contents = self.n_passages = self.n_sentences = self.n_documents = 0
-
-    def add_content(self, content: StoredContent) -> int:
-        """Add a text with its passages (their ``row`` and ``first_sentence`` are given anew); returns its number."""
-        number = self.n_contents
-        chars = content.passages[-1].span.end if content.passages else 0
-        sentences = sum(len(passage.span.sentences) for passage in content.passages)
-        self._db.execute(
-            "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (number, content.bytes_sha256, content.format, content.text_sha256, content.title, chars,
-             len(content.passages), sentences, json.dumps(content.warnings)),
-        )  # fmt: skip
-        for passage in content.passages:
-            span = passage.span
-            self._db.execute(
-                "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (self.n_passages, number, span.start, span.end, span.n_tokens, self._place(span.place), passage.text,
-                 sha256(passage.text.encode()).digest(), passage.key, self.n_sentences, len(span.sentences)),
-            )  # fmt: skip
-            self._db.executemany(
-                "INSERT INTO sentences VALUES (?, ?, ?, ?, ?)",
-                [
-                    (self.n_sentences + i, sentence.start, sentence.end, sentence.kind, self._place(place))
-                    for i, (sentence, place) in enumerate(zip(span.sentences, passage.places, strict=True))
-                ],
-            )
-            self.n_passages += 1
-            self.n_sentences += len(span.sentences)
-        self.n_contents += 1
-        return number
-
-    def add_document(self, path: bytes, stat: Stat, bytes_sha256: str, content: int, stale: str = "") -> str:
-        """Add a file whose text is ``content``; ``stale`` says why its newest version is not the one indexed."""
-        document_id = document_id_of(path, bytes_sha256)
-        self._db.execute(
-            "INSERT INTO documents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (document_id, path, printable(path), content, stat.size, stat.mtime_ns, stat.ctime_ns, stat.inode, stale),
-        )
-        self.n_documents += 1
-        return document_id
-
-    def add_skipped(self, path: bytes, skipped: Skipped, stat: Stat) -> None:
-        self._db.execute(
-            "INSERT INTO skipped VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (path, skipped.source, skipped.reason, skipped.detail, stat.size, stat.mtime_ns, stat.ctime_ns, stat.inode),
-        )
-
-    def _place(self, place: Place) -> int:
-        number = self._places.get(place)
-        if number is None:
-            number = self._places[place] = len(self._places)
-            fields = [place.heading_path, place.page, place.slide, place.sheet, place.row, place.chapter]
-            self._db.execute("INSERT INTO places VALUES (?, ?)", (number, json.dumps(fields)))
-        return number
-
-    def finish(self) -> None:
-        """Build the look-up indexes and close the file."""
-        for statement in _INDEXES:
-            self._db.execute(statement)
-        self._db.execute("COMMIT")
-        self._db.close()
-
-    def abandon(self) -> None:
-        self._db.close()
 
 
 class Reader:
@@ -205,7 +58,9 @@ class Reader:
         """Raises NotFound."""
         rows = self._all(_DOCUMENT + " WHERE d.document_id = ?", (document_id,))
         if not rows:
-            raise NotFound(f"There is no document {document_id!r} in this index.", remedy="List them: GET /v1/documents.")
+            raise NotFound(
+                f"There is no document {document_id!r} in this index.", remedy="List them: GET /v1/documents."
+            )
         return _document(rows[0])
 
     def resolve(self, names: Iterable[str]) -> list[str]:
@@ -255,7 +110,7 @@ class Reader:
         start, _, end = span.partition("-")
         if start.isdigit() and end.isdigit() and len(start) < 12 and len(end) < 12:
             rows = self._all(
-                'SELECT p.row FROM passages p JOIN documents d ON d.content = p.content'
+                "SELECT p.row FROM passages p JOIN documents d ON d.content = p.content"
                 ' WHERE d.document_id = ? AND p.start = ? AND p."end" = ?',
                 (document_id, int(start), int(end)),
             )
@@ -330,12 +185,14 @@ class Reader:
 
     def known_files(self) -> dict[bytes, KnownFile]:
         rows = self._all(
-            "SELECT d.path, d.size, d.mtime_ns, d.ctime_ns, d.inode, d.document_id, d.content, c.bytes_sha256, c.format,"
-            " d.stale FROM documents d JOIN contents c ON c.content = d.content"
+            "SELECT d.path, d.size, d.mtime_ns, d.ctime_ns, d.inode, d.document_id, d.content, c.bytes_sha256,"
+            " c.format, d.stale FROM documents d JOIN contents c ON c.content = d.content"
         )
         return {
             # A stale document's stat is its last good version's: the file must be tried again.
-            path: KnownFile(path, Stat(-1, 0, 0, 0) if stale else Stat(size, mtime, ctime, inode), name, content, sha, fmt)
+            path: KnownFile(
+                path, Stat(-1, 0, 0, 0) if stale else Stat(size, mtime, ctime, inode), name, content, sha, fmt
+            )
             for path, size, mtime, ctime, inode, name, content, sha, fmt, stale in rows
         }
 
@@ -350,7 +207,9 @@ class Reader:
         return [Skipped(*row) for row in self._all("SELECT source, reason, detail FROM skipped ORDER BY source")]
 
     def contents_by_hash(self) -> dict[tuple[str, str], int]:
-        return {(sha, fmt): number for number, sha, fmt in self._all("SELECT content, bytes_sha256, format FROM contents")}
+        return {
+            (sha, fmt): number for number, sha, fmt in self._all("SELECT content, bytes_sha256, format FROM contents")
+        }
 
     def content(self, number: int) -> StoredContent:
         ((sha, fmt, text_sha, title, warnings),) = self._all(
@@ -361,7 +220,11 @@ class Reader:
             ((key, first),) = self._all("SELECT key, first_sentence FROM passages WHERE row = ?", (row,))
             passage = self._passage(row, ())
             span = PassageSpan(
-                passage.start, passage.end, passage.n_tokens, passage.place, tuple(SentenceSpan(s.start, s.end, s.kind) for s in passage.sentences)
+                passage.start,
+                passage.end,
+                passage.n_tokens,
+                passage.place,
+                tuple(SentenceSpan(s.start, s.end, s.kind) for s in passage.sentences),
             )
             places = tuple(sentence.place for sentence in passage.sentences)
             passages.append(StoredPassage(row, span, places, passage.text, key, first))
@@ -392,28 +255,25 @@ class Reader:
         }
 
 
-_REBUILD = "Run footnote index --full to build it again from the source folder."
-
-
 def _document(row: tuple[Any, ...]) -> Document:
-    (document_id, source, title, fmt, bytes_sha, text_sha, size, chars, passages, sentences, warnings, stale, _, first) = row
+    (
+        document_id,
+        source,
+        title,
+        fmt,
+        bytes_sha,
+        text_sha,
+        size,
+        chars,
+        passages,
+        sentences,
+        warnings,
+        stale,
+        _,
+        first,
+    ) = row
     notes = tuple(json.loads(warnings)) + ((f"stale: {stale}",) if stale else ())
     return Document(
         document_id, source, title or source, fmt, bytes_sha, text_sha, size, chars, passages, sentences, notes,
         duplicate_of=first if first != source else "",
     )  # fmt: skip
-
-
-def content_of(
-    parsed: Parsed, bytes_sha256: str, fmt: str, build: Callable[[Parsed], list[PassageSpan]]
-) -> StoredContent:
-    """A parsed text cut into passages, ready to be added."""
-    segments = {segment.start: segment for segment in parsed.segments}
-    starts = sorted(segments)
-    passages = []
-    for span in build(parsed):
-        places = tuple(segments[starts[bisect_right(starts, sentence.start) - 1]].place for sentence in span.sentences)
-        text = parsed.text[span.start : span.end]
-        passages.append(StoredPassage(-1, span, places, text, embedding_key(parsed.text, span), -1))
-    text_sha = sha256(parsed.text.encode()).hexdigest()
-    return StoredContent(bytes_sha256, fmt, text_sha, parsed.title, parsed.warnings, tuple(passages))

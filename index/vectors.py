@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from index.types import Matrix, Vector
 
-_ADD_ROWS = 4096  # vectors handed to FAISS at a time
-
 
 def write_passages(path: Path, dim: int, blocks: Iterable[Matrix]) -> int:
     """Write unit vectors, in row order, as an exact inner-product index; returns how many. The cosine of two unit
@@ -71,19 +69,3 @@ class SentenceVectors:
     def rows(self, start: int, end: int) -> Matrix:
         """Rows ``[start, end)`` as float32."""
         return np.asarray(self._rows[start:end], dtype=np.float32)
-
-
-class SentenceWriter:
-    """Appends sentence vectors, in row order, to a file."""
-
-    def __init__(self, path: Path) -> None:
-        self._stream = path.open("wb")
-
-    def append(self, vectors: Matrix) -> None:
-        self._stream.write(np.ascontiguousarray(vectors, dtype=np.float16).tobytes())
-
-    def flush(self) -> None:
-        self._stream.flush()
-
-    def close(self) -> None:
-        self._stream.close()

@@ -76,7 +76,9 @@ def walk(root: Path, *, exclude: Path, max_bytes: int) -> tuple[list[FoundFile],
         if isinstance(item, Skipped):
             skipped.append(item)
         elif not format_of(item.suffix):
-            skipped.append(Skipped(item.source, "unsupported", f"no parser reads {item.suffix or 'a name without suffix'}"))
+            skipped.append(
+                Skipped(item.source, "unsupported", f"no parser reads {item.suffix or 'a name without suffix'}")
+            )
         elif item.stat.size > max_bytes:
             skipped.append(Skipped(item.source, "too_large", f"{item.stat.size} bytes; the limit is {max_bytes}"))
         else:

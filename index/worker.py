@@ -11,8 +11,9 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
-from index.build import BuildOptions, Progress, build
+from index.build import Progress, build
 from index.errors import BuildFailed, FootnoteError
+from index.ingest import BuildOptions
 from index.types import Encoder, IngestReport
 
 _NICE = 10  # questions are answered on the same cores
@@ -66,11 +67,13 @@ def _child(sender: Connection, options: BuildOptions, load_encoder: Callable[[],
             sender.send((phase, done, total))
 
     try:
+        progress("loading", 0, 0)  # the encoder; its first use takes seconds
         sender.send(build(options, load_encoder(), progress))
     except FootnoteError as error:
         sender.send(error)
     except Exception as error:  # noqa: BLE001 - whatever it was, the parent must hear of it rather than of a dead pipe
-        sender.send(BuildFailed(f"The build failed ({type(error).__name__}: {error}).", remedy="The index is unchanged."))
+        sender.send(
+            BuildFailed(f"The build failed ({type(error).__name__}: {error}).", remedy="The index is unchanged.")
+        )
     finally:
         sender.close()
-

@@ -26,14 +26,18 @@ _NUMBER_WORDS = (
     "millions?|billions?|dozens?|half|quarter|third|twice|once|double[ds]?|tripled?|both|several|many|few"
 )
 _NUMBER = re.compile(rf"\d|\b(?:{_NUMBER_WORDS})\b", re.IGNORECASE)
-_MONEY = re.compile(r"[$€£¥]|\b(?:free|nothing|no (?:charge|payment|cost|compensation|money)|refused|declined|unpaid)\b", re.IGNORECASE)
+_MONEY = re.compile(
+    r"[$€£¥]|\b(?:free|nothing|no (?:charge|payment|cost|compensation|money)|refused|declined|unpaid)\b", re.IGNORECASE
+)
 _DATE = re.compile(
     r"\b(?:1\d{3}|20\d{2})\b|\b(?:Jan(?:uary)?|Feb(?:ruary)?|March|April|May|June|July|Aug(?:ust)?|Sept?(?:ember)?|"
     r"Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\b|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b|"
     r"\b(?:century|yesterday|today|tomorrow|ago|last (?:year|month|week)|noon|midnight|decades?)\b|\b\d{1,2}:\d{2}\b"
 )
 # A capitalised word that is not merely the first of its sentence, or two in a row wherever they stand.
-_NAME = re.compile(r"(?<=[\w,;:)”’\"'] )[\"“(]?[A-Z][\w’'.-]+|\b[A-Z][\w’'-]+ (?:(?:of|the|for|de|von|van) )*[A-Z][\w’'-]+|\b[A-Z]{2,}\b")
+_NAME = re.compile(
+    r"(?<=[\w,;:)”’\"'] )[\"“(]?[A-Z][\w’'.-]+|\b[A-Z][\w’'-]+ (?:(?:of|the|for|de|von|van) )*[A-Z][\w’'-]+|\b[A-Z]{2,}\b"
+)
 
 
 def kind_of(question: str) -> Kind:

@@ -29,7 +29,10 @@ _POINTS_BACK = re.compile(
     r"former|latter|same|else|why so|such)\b",
     re.IGNORECASE,
 )
-_QUESTION_WORD = re.compile(r"\b(?:who|whom|whose|what|when|where|which|why|how|is|are|was|were|do|does|did|can|could|has|have|had|will|would|should)\b", re.IGNORECASE)
+_QUESTION_WORD = re.compile(
+    r"\b(?:who|whom|whose|what|when|where|which|why|how|is|are|was|were|do|does|did|can|could|has|have|had|will|would|should)\b",
+    re.IGNORECASE,
+)
 _YEAR = re.compile(r"\b(?:1[5-9]|20)\d{2}\b")
 _NAME = re.compile(r"\b[A-Z][\w’'-]*(?:\s+(?:of\s+|the\s+)*[A-Z][\w’'-]*)*")
 
@@ -44,7 +47,9 @@ class Understood:
 
 def understand(question: str, messages: Sequence[Turn]) -> Understood:
     """Read ``question`` after ``messages``. Only the user's own turns are taken in: an earlier answer is no evidence."""
-    asked = [turn.content.strip()[:_MAX_TURN_CHARS] for turn in messages if turn.role == "user" and turn.content.strip()]
+    asked = [
+        turn.content.strip()[:_MAX_TURN_CHARS] for turn in messages if turn.role == "user" and turn.content.strip()
+    ]
     if not asked:
         return Understood(question, ((question, 1.0),))
     before = asked[0]

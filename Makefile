@@ -1,0 +1,50 @@
+# Two commands do everything on a fresh machine: make serve, make test. make help lists the rest.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+DEV    := $(VENV)/.installed-dev
+PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: help serve index test check format bench-check clean
+.DEFAULT_GOAL := help
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'Footnote needs Python 3.11 or newer: make serve PYTHON=python3.12'; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	@echo 'Installing Footnote into $(VENV) (minutes, once) ...'
+	$(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(BIN)/python
+	@echo 'Installing Footnote and its development tools into $(VENV) (minutes, once) ...'
+	$(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@ $(STAMP)
+
+serve: $(STAMP) ## index seeds/ into data/ and serve it on http://127.0.0.1:8000
+	@$(BIN)/footnote serve --watch
+
+index: $(STAMP) ## bring the index in data/ up to date with seeds/
+	@$(BIN)/footnote index
+
+test: $(DEV) ## run every test
+	$(BIN)/python -m pytest
+
+check: $(DEV) ## lint, formatting, types and layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(DEV) ## put the code into its usual form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean: ## remove what was installed and built, but not data/
+	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

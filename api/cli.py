@@ -1,0 +1,189 @@
+"""The command line. Exit codes: 0 done; 1 what was checked does not hold; 2 usage; 3 could not run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from api import terminal
+from api.compose import Footnote
+from api.settings import Settings, load_settings
+from index.errors import FootnoteError
+
+app = typer.Typer(
+    name="footnote",
+    help="Answers over a folder of documents; every sentence carries a footnote.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+generations = typer.Typer(help="List, roll back and clean up published generations.", no_args_is_help=True)
+evaluation = typer.Typer(help="Run grounding evaluations.", no_args_is_help=True)
+app.add_typer(generations, name="generations")
+app.add_typer(evaluation, name="eval")
+
+Source = Annotated[Path | None, typer.Option("--source", help="Folder of documents.", show_default=False)]
+Data = Annotated[Path | None, typer.Option("--data", help="Where the index is kept.", show_default=False)]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else.")]
+K = Annotated[int | None, typer.Option("--k", min=1, max=50, help="Passages to retrieve.", show_default=False)]
+
+
+def main() -> None:
+    """Entry point: what a user can mend is said in a sentence, with exit code 3."""
+    terminal.log_to_stderr()
+    try:
+        app()
+    except FootnoteError as error:
+        terminal.complain(error)
+        sys.exit(3)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # piped into head
+        sys.exit(0)
+
+
+def _footnote(**overrides: Any) -> Footnote:
+    settings = load_settings(**overrides)
+    terminal.log_to_stderr(settings.log_level if overrides.get("host") else "warning")
+    return Footnote(settings)
+
+
+@app.command()
+def index(
+    source: Source = None,
+    data: Data = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done.")] = False,
+    full: Annotated[bool, typer.Option("--full", help="Start from nothing: parse and embed everything again.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Bring the index up to date with the folder, publish it, and print the ingest report."""
+    footnote = _footnote(source=source, data=data)
+    with terminal.progress(quiet=as_json) as progress:
+        report = footnote.rebuild(progress, plan=plan, full=full)
+    terminal.show_report(report, plan=plan, as_json=as_json)
+
+
+@app.command()
+def ask(
+    question: Annotated[str, typer.Argument(help="What you want to know.")],
+    source: Source = None,
+    data: Data = None,
+    k: K = None,
+    as_json: Json = False,
+) -> None:
+    """Answer a question from the documents, every sentence with its footnote."""
+    from rag.answer import final
+    from rag.types import Question
+
+    footnote = _footnote(source=source, data=data)
+    given = final(footnote.ask(Question(question, k=k or footnote.settings.passages)))
+    terminal.show_answer(given, as_json=as_json)
+
+
+@app.command()
+def search(
+    query: Annotated[str, typer.Argument(help="What to look for.")],
+    source: Source = None,
+    data: Data = None,
+    k: K = None,
+    as_json: Json = False,
+) -> None:
+    """Print the passages that fit best."""
+    footnote = _footnote(source=source, data=data)
+    generation, hits = footnote.search(query, k or footnote.settings.passages)
+    terminal.show_hits(generation, query, hits, as_json=as_json)
+
+
+@app.command()
+def serve(
+    source: Source = None,
+    data: Data = None,
+    host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default=False)] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default=False)] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Rebuild when the folder changes.")] = False,
+    update: Annotated[bool, typer.Option(help="Bring the index up to date when the server starts.")] = True,
+) -> None:
+    """Serve the page and the HTTP interface. Without an index, one is built first."""
+    from api.serving import run
+
+    settings = load_settings(source=source, data=data, host=host, port=port, watch=watch or None)
+    terminal.log_to_stderr(settings.log_level)
+    run(Footnote(settings), update=update)
+
+
+@generations.command("list")
+def list_generations(data: Data = None, as_json: Json = False) -> None:
+    """Every generation on disk, and which one is live."""
+    from index.generation import Layout, listing
+
+    terminal.show_generations(listing(Layout(load_settings(data=data).data)), as_json=as_json)
+
+
+@generations.command()
+def rollback(
+    name: Annotated[str, typer.Argument(help="Which one; the one before the live one when left out.")] = "",
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Serve an earlier generation again."""
+    published = _footnote(data=data).roll_back(name)
+    terminal.show({"generation": published}, f"Generation {published} is live.", as_json=as_json)
+
+
+@generations.command()
+def gc(data: Data = None, as_json: Json = False) -> None:
+    """Delete generations that nobody reads, but the newest two and the live one."""
+    from index.generation import Layout, collect, read_current, writer_lock
+
+    layout = Layout(load_settings(data=data).data)
+    with writer_lock(layout):
+        deleted = collect(layout, read_current(layout)[0])
+    terminal.show({"deleted": deleted}, f"Deleted: {', '.join(deleted) or 'nothing'}.", as_json=as_json)
+
+
+@evaluation.command("run")
+def eval_run(
+    suite: Annotated[str, typer.Argument(help="Name of a suite, or its folder.")],
+    data: Data = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for records and reports.", show_default=False)] = None,
+    gate: Annotated[bool, typer.Option("--gate", help="Exit with 1 when a gate fails.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask every case of a suite and measure whether the answers are grounded."""
+    from api.evaluating import evaluate
+
+    summary = evaluate(suite, load_settings(data=data), out, quiet=as_json)
+    terminal.show_summary(summary, as_json=as_json)
+    if gate and not summary.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor(
+    source: Source = None,
+    data: Data = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Also index, ask and evaluate with sockets blocked.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Check the installation, the index and the folder; exit with 1 when something does not hold."""
+    from api.doctor import examine
+
+    findings = examine(load_settings(source=source, data=data), offline=offline)
+    terminal.show_findings(findings, as_json=as_json)
+    if any(finding.state == "failed" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command()
+def settings(as_json: Json = False) -> None:
+    """Every setting, its value, and how to change it."""
+    terminal.show_settings(load_settings(), Settings, as_json=as_json)
+
+
+if __name__ == "__main__":
+    main()

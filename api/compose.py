@@ -1,0 +1,194 @@
+"""The one place where everything is put together: settings in, a Footnote out that every door uses."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from api.jobs import Jobs
+from api.settings import Settings
+from index.build import Progress, build
+from index.encode import load_encoder
+from index.errors import NotFound
+from index.freshness import source_changed
+from index.generation import Generation, Layout, roll_back
+from index.ingest import BuildOptions
+from index.live import Library
+from index.parse import Limits
+from index.search import make_query, search
+from index.types import Encoder, Hit, IngestReport
+from index.worker import build_in_child
+from rag.answer import AnswerOptions, answer
+from rag.types import Answer, Done, Event, Question
+
+_RECENT = 1_000  # answers remembered so that feedback can name one; nothing else is kept of a conversation
+
+
+class Footnote:
+    """The application without a door. Safe to use from threads."""
+
+    def __init__(
+        self, settings: Settings, *, encoder: Callable[[], Encoder] | None = None, in_child: bool = True
+    ) -> None:
+        """``encoder`` replaces the model that the settings name; ``in_child`` False builds in this process. Both are
+        for tests: the rest of the application is the same."""
+        self.settings = settings
+        self.layout = Layout(settings.data)
+        self._load_encoder = encoder or partial(load_encoder, settings.encoder, self.layout.encoders)
+        self._in_child = in_child
+        self._encoder: Encoder | None = None
+        self._encoder_lock = threading.Lock()
+        self.library = Library(settings.data, encoder=settings.encoder)
+        self.jobs = Jobs(self.rebuild, self.library.refresh)
+        self._recent: OrderedDict[str, Answer] = OrderedDict()
+        self._recent_lock = threading.Lock()
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    @property
+    def encoder(self) -> Encoder:
+        """Loaded on first use and kept."""
+        with self._encoder_lock:
+            if self._encoder is None:
+                self._encoder = self._load_encoder()
+            return self._encoder
+
+    def ask(self, question: Question) -> Iterator[Event]:
+        """Events of one answer, from one generation. The generation is let go when the iterator ends or is closed."""
+        with self.library.pin() as generation:
+            events = answer(
+                question,
+                generation,
+                self.encoder,
+                source_changed=partial(source_changed, self.settings.source, generation),
+                options=AnswerOptions(min_confidence=self.settings.min_confidence),
+            )
+            for event in events:
+                if isinstance(event, Done):
+                    self._remember(event.answer)
+                yield event
+
+    def search(self, query: str, k: int, documents: tuple[str, ...] = ()) -> tuple[str, list[Hit]]:
+        """Name of the generation, and the ``k`` best passages. Raises NotFound when a named document is not indexed."""
+        with self.library.pin() as generation:
+            among = generation.store.resolve(documents) if documents else None
+            if among is not None and not among:
+                raise NotFound("None of the documents named is indexed.", remedy="List them: GET /v1/documents.")
+            return generation.name, search(generation, [make_query(query, self.encoder)], k=k, documents=among)
+
+    # -- the index ---------------------------------------------------------------------------------------------------
+
+    def build_options(self, *, plan: bool = False, full: bool = False) -> BuildOptions:
+        settings = self.settings
+        return BuildOptions(
+            source=settings.source,
+            data=settings.data,
+            max_tokens=settings.passage_tokens,
+            max_file_bytes=settings.max_file_mb * 1_000_000,
+            limits=Limits(max_text_chars=settings.max_text_chars, max_pages=settings.max_pages),
+            full=full,
+            plan=plan,
+            threads=settings.threads,
+        )
+
+    def rebuild(self, progress: Progress, *, plan: bool = False, full: bool = False) -> IngestReport:
+        """Bring the index up to date with the source folder (or say what that would do)."""
+        options = self.build_options(plan=plan, full=full)
+        if self._in_child:
+            return build_in_child(options, self._load_encoder, progress)
+        return build(options, self.encoder, progress)
+
+    def roll_back(self, name: str = "") -> str:
+        """Serve an earlier generation again; returns its name."""
+        published = roll_back(self.layout, name)
+        self.library.refresh()
+        return published
+
+    def has_index(self) -> bool:
+        return self.layout.current.exists()
+
+    def describe(self) -> dict[str, Any]:
+        """What is being served, for GET /v1/index."""
+        with self.library.pin() as generation:
+            manifest = generation.manifest
+            age = datetime.now(UTC) - datetime.fromisoformat(manifest.created_at)
+            job = self.jobs.running()
+            return {
+                "generation": generation.name,
+                "created_at": manifest.created_at,
+                "age_s": max(0, round(age.total_seconds())),
+                "documents": manifest.counts["documents"],
+                "passages": manifest.counts["passages"],
+                "sentences": manifest.counts["sentences"],
+                "encoder": manifest.encoder,
+                "source_changed": self.folder_changed(generation),
+                "degraded": self.library.degraded,
+                "job": job,
+                "last_report": manifest.report,
+            }
+
+    def folder_changed(self, generation: Generation) -> bool | None:
+        """Whether the source folder differs from what is indexed, told by names, sizes and times alone; None when the
+        folder cannot be read."""
+        from index.errors import SourceError
+        from index.walk import walk
+
+        try:
+            files, _ = walk(
+                self.settings.source, exclude=self.settings.data, max_bytes=self.settings.max_file_mb * 1_000_000
+            )
+        except SourceError:
+            return None
+        known = generation.store.known_files()
+        skips = generation.store.known_skips()
+        seen = {file.path: file.stat for file in files}
+        expected = {path: item.stat for path, item in known.items()}
+        expected |= {path: stat for path, (stat, _) in skips.items()}
+        return seen != expected
+
+    # -- feedback ----------------------------------------------------------------------------------------------------
+
+    def _remember(self, given: Answer) -> None:
+        with self._recent_lock:
+            self._recent[given.answer_id] = given
+            self._recent.move_to_end(given.answer_id)
+            while len(self._recent) > _RECENT:
+                self._recent.popitem(last=False)
+
+    def feedback(self, answer_id: str, verdict: str, comment: str) -> None:
+        """Append one line to data/feedback.jsonl: the verdict, and the answer it is about. Raises NotFound."""
+        with self._recent_lock:
+            given = self._recent.get(answer_id)
+        if given is None:
+            raise NotFound(
+                f"There is no recent answer {answer_id!r}.", remedy="Give feedback on an answer of this server's run."
+            )
+        line = {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "answer_id": answer_id,
+            "verdict": verdict,
+            "comment": comment,
+            "answer": asdict(given),
+        }
+        append_line(self.settings.data / "feedback.jsonl", json.dumps(line, ensure_ascii=False, default=list))
+
+    def close(self) -> None:
+        self.library.close()
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add one line to a file, durably; lines of several writers never mix."""
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    try:
+        os.write(handle, line.encode() + b"\n")
+        os.fsync(handle)
+    finally:
+        os.close(handle)

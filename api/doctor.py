@@ -1,0 +1,107 @@
+"""Checks of the installation, the index and the folder, each with what it found."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from api.compose import Footnote
+from api.settings import Settings
+from index.encode import OnnxEncoder
+from index.errors import FootnoteError
+from index.generation import listing
+from index.tokens import count_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    what: str
+    state: Literal["ok", "note", "failed"]
+    detail: str
+
+
+def examine(settings: Settings, *, offline: bool = False) -> list[Finding]:
+    """Everything there is to check; nothing is changed, but a model that was never used is exported."""
+    footnote = Footnote(settings)
+    findings = [*_installation(footnote), *_index(footnote)]
+    if offline:
+        findings.append(_offline(settings))
+    footnote.close()
+    return findings
+
+
+def _installation(footnote: Footnote) -> Iterator[Finding]:
+    try:
+        tokens = count_tokens("hello world")
+        yield Finding("tiktoken", "ok" if tokens == 2 else "failed", f"o200k_base from the package: {tokens} tokens")
+    except ValueError as error:
+        yield Finding("tiktoken", "failed", str(error))
+    try:
+        encoder = footnote.encoder
+    except FootnoteError as error:
+        yield Finding("encoder", "failed", str(error))
+        return
+    kind = "int8 export" if isinstance(encoder, OnnxEncoder) else "sentence-transformers"
+    detail = f"{encoder.name} ({kind}), {encoder.dim} dimensions, window of {encoder.window} tokens"
+    card = footnote.layout.encoders / encoder.fingerprint[:16] / "encoder.json"
+    if card.is_file():
+        parity = json.loads(card.read_text("utf-8"))["parity"]
+        detail += f"; against the reference: cosine {parity['cosine_mean']}, top-10 overlap {parity['top10_overlap']}"
+    yield Finding("encoder", "ok", detail)
+
+
+def _index(footnote: Footnote) -> Iterator[Finding]:
+    for row in listing(footnote.layout):
+        if row["problem"]:
+            yield Finding(f"generation {row['name']}", "failed", row["problem"])
+    try:
+        with footnote.library.pin() as generation:
+            counts = generation.manifest.counts
+            degraded = footnote.library.degraded
+            yield Finding(
+                "index",
+                "failed" if degraded else "ok",
+                f"generation {generation.name}, {counts['documents']} documents, {counts['passages']} passages"
+                + (f"; served instead of the newest: {degraded}" if degraded else ""),
+            )
+            uncovered = generation.store.uncovered()
+            longest, window = generation.store.longest_passage(), int(generation.manifest.encoder["window"])
+            yield Finding(
+                "coverage",
+                "failed" if uncovered or longest > window else "ok",
+                "; ".join(f"{source}: {missing} characters in no passage" for source, missing in uncovered)
+                or f"every character of every document lies in a passage; the longest has {longest} of {window} tokens",
+            )
+            for skip in generation.store.skipped():
+                yield Finding(skip.source, "note", f"skipped ({skip.reason}): {skip.detail}")
+            changed = footnote.folder_changed(generation)
+            if changed is None:
+                yield Finding("source", "failed", f"the folder {footnote.settings.source} cannot be read")
+            else:
+                text = "has changed since: run footnote index" if changed else "is what was indexed"
+                yield Finding("source", "note" if changed else "ok", f"the folder {footnote.settings.source} {text}")
+    except FootnoteError as error:
+        yield Finding("index", "failed", str(error))
+
+
+_PROBE = Path(__file__).with_name("offline_probe.py")
+
+
+def _offline(settings: Settings) -> Finding:
+    """Index, ask and evaluate in a process whose sockets are blocked from its first line."""
+    with tempfile.TemporaryDirectory(prefix="footnote-offline-") as folder:
+        run = subprocess.run(  # noqa: S603 - our own module
+            [sys.executable, "-m", "api.offline_probe", str(settings.source.resolve()), folder, settings.encoder],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=_PROBE.parent.parent,
+        )
+    last = (run.stdout.strip().splitlines() or run.stderr.strip().splitlines() or ["no output"])[-1]
+    return Finding("offline", "ok" if run.returncode == 0 else "failed", last)

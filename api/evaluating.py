@@ -1,0 +1,99 @@
+"""Evaluations put together: a suite, the index it is asked of, and the product's own way to answer."""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from pathlib import Path
+
+import eval as evaluation_package
+from api import terminal
+from api.compose import Footnote
+from api.settings import Settings
+from eval.cases import load_suite
+from eval.errors import SuiteError
+from eval.run import run_suite
+from eval.types import Case, Evidence, Record, Suite, Summary
+from rag.answer import final
+
+SUITES = Path(evaluation_package.__file__).resolve().parent / "suites"
+_SMALL_SUITE_CASES = 5
+
+
+def evaluate(name: str, settings: Settings, out: Path | None, *, quiet: bool = False) -> Summary:
+    """Bring the suite's documents up to date in an index and ask every case of it.
+
+    A suite about the folder that the settings name is asked of that index; any other gets an index of its own below
+    the data folder. Reports go to ``out``, or to runs/SUITE below the data folder."""
+    suite = load_suite(name, SUITES)
+    source = _folder(suite)
+    data = settings.data
+    if source.resolve() != settings.source.resolve():
+        data = settings.data / "suites" / suite.name
+    footnote = Footnote(settings.model_copy(update={"source": source, "data": data}))
+    try:
+        with terminal.progress(quiet=quiet) as progress:
+            footnote.rebuild(progress)
+            return evaluate_with(
+                footnote,
+                suite,
+                out or settings.data / "runs" / suite.name,
+                lambda done, total: progress("asking", done, total),
+            )
+    finally:
+        footnote.close()
+
+
+def evaluate_with(
+    footnote: Footnote, suite: Suite, out: Path | None, progress: terminal.Asked = lambda *_: None
+) -> Summary:
+    """Ask every case of ``suite`` of what ``footnote`` serves."""
+    with footnote.library.pin() as generation:
+        documents = generation.store.documents()
+        texts = {
+            document.source: (document.document_id, generation.store.text(document.document_id))
+            for document in documents
+        }
+        context = {
+            "generation": generation.name,
+            "settings_hash": footnote.settings.settings_hash,
+            "model_fingerprint": str(generation.manifest.encoder["fingerprint"]),
+        }
+
+    def asked(done: int, total: int, _: Record) -> None:
+        progress(done, total)
+
+    return run_suite(
+        suite,
+        ask=lambda question: final(footnote.ask(question)),
+        texts=texts,
+        context=context,
+        out=out,
+        on_progress=asked,
+    )
+
+
+def _folder(suite: Suite) -> Path:
+    """The suite's documents: below the working folder, or else beside the package."""
+    for base in (Path.cwd(), SUITES.parent.parent):
+        if (base / suite.source).is_dir():
+            return base / suite.source
+    raise SuiteError(
+        f"The suite {suite.name!r} is about the folder {suite.source!r}, which is not here.",
+        remedy="Run the command in the folder that holds it.",
+    )
+
+
+def small_suite(footnote: Footnote) -> Suite:
+    """A few cases made of the documents' own sentences, to show that evaluation works."""
+    cases: list[Case] = []
+    with footnote.library.pin() as generation:
+        for document in generation.store.documents()[:_SMALL_SUITE_CASES]:
+            text = generation.store.text(document.document_id)
+            for row in generation.store.rows_of([document.document_id])[:1]:
+                (passage,) = generation.store.passages([row])
+                sentence = max(passage.sentences, key=lambda sentence: len(sentence.text))
+                if text.count(sentence.text) == 1 and any(character.isalnum() for character in sentence.text):
+                    evidence = Evidence(document.source, sentence.text)
+                    cases.append(Case(f"own-{len(cases)}", sentence.text[:500], True, evidence=(evidence,)))
+    digest = sha256(repr(cases).encode()).hexdigest()
+    return Suite("own-sentences", str(footnote.settings.source), Path(), tuple(cases), (), digest)

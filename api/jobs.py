@@ -1,0 +1,99 @@
+"""Rebuilds asked for over HTTP or by the watcher: one at a time, in a child process, followed from here."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import structlog
+
+from api.problems import problem_of
+from index.build import Progress
+from index.errors import BuildFailed, FootnoteError
+from index.types import IngestReport
+
+_log = structlog.get_logger()
+_KEPT = 50  # finished jobs remembered
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A rebuild and how far it is. ``phase`` is "" until the build has started."""
+
+    job_id: str
+    state: Literal["running", "done", "failed"]
+    phase: str = ""
+    done: int = 0
+    total: int = 0
+    generation: str = ""  # live when the job had finished
+    report: IngestReport | None = None
+    error: dict[str, Any] | None = None  # a problem object
+
+
+class Jobs:
+    """Runs ``rebuild`` in a thread; a second call while one runs gets the same job."""
+
+    def __init__(self, rebuild: Callable[[Progress], IngestReport], on_done: Callable[[], None]) -> None:
+        self._rebuild = rebuild
+        self._on_done = on_done
+        self._lock = threading.Lock()
+        self._jobs: OrderedDict[str, Job] = OrderedDict()
+        self._running: str = ""
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> Job:
+        with self._lock:
+            if self._running:
+                return self._jobs[self._running]
+            job = Job(uuid.uuid4().hex[:12], "running")
+            self._jobs[job.job_id] = job
+            while len(self._jobs) > _KEPT:
+                self._jobs.popitem(last=False)
+            self._running = job.job_id
+            self._thread = threading.Thread(target=self._run, args=(job.job_id,), name="footnote-job", daemon=True)
+            self._thread.start()
+            return job
+
+    def get(self, job_id: str) -> Job | None:
+        with self._lock:
+            return self._jobs.get(job_id)
+
+    def running(self) -> Job | None:
+        with self._lock:
+            return self._jobs[self._running] if self._running else None
+
+    def wait(self, timeout_s: float | None = None) -> None:
+        """Return when no job runs any more."""
+        thread = self._thread
+        if thread is not None:
+            thread.join(timeout_s)
+
+    def _run(self, job_id: str) -> None:
+        def progress(phase: str, done: int, total: int) -> None:
+            self._update(job_id, phase=phase, done=done, total=total)
+
+        try:
+            report = self._rebuild(progress)
+            self._on_done()
+            self._finish(job_id, state="done", generation=report.generation, report=report)
+            _log.info("rebuilt", job=job_id, generation=report.generation, published=report.published)
+        except FootnoteError as error:
+            _log.error("rebuild_failed", job=job_id, error=type(error).__name__, reason=str(error))
+            self._finish(job_id, state="failed", error=problem_of(error, f"/v1/index/jobs/{job_id}"))
+        except Exception as error:  # noqa: BLE001 - a job must end as failed, never hang as running
+            _log.error("rebuild_failed", job=job_id, error=type(error).__name__, exc_info=error)
+            failed = BuildFailed("The build failed.")
+            self._finish(job_id, state="failed", error=problem_of(failed, f"/v1/index/jobs/{job_id}"))
+
+    def _finish(self, job_id: str, **fields: Any) -> None:
+        with self._lock:
+            self._jobs[job_id] = replace(self._jobs[job_id], **fields)
+            self._running = ""
+
+    def _update(self, job_id: str, **fields: Any) -> None:
+        with self._lock:
+            self._jobs[job_id] = replace(self._jobs[job_id], **fields)

@@ -1,0 +1,46 @@
+"""Counters for GET /metrics, in Prometheus' text format."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from api.compose import Footnote
+from rag.types import Answer
+
+_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+class Metrics:
+    """One registry an application, so that two in one process do not share counts."""
+
+    def __init__(self, footnote: Footnote) -> None:
+        self._footnote = footnote
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "footnote_requests_total", "Requests by route and status.", ["route", "status"], registry=self.registry
+        )
+        self.answers = Counter(
+            "footnote_answers_total", "Answers by mode and outcome.", ["mode", "outcome"], registry=self.registry
+        )
+        self.removed = Counter(
+            "footnote_citations_removed_total", "Citations that did not match their source.", registry=self.registry
+        )
+        self.source_changed = Counter(
+            "footnote_citations_source_changed_total", "Citations of files changed since.", registry=self.registry
+        )
+        self.seconds = Histogram(
+            "footnote_answer_seconds", "Time to an answer.", buckets=_BUCKETS_S, registry=self.registry
+        )
+        self._corrupt = Gauge(
+            "footnote_corrupt_generations", "Generations found damaged since start.", registry=self.registry
+        )
+        self._corrupt.set_function(lambda: float(footnote.library.corrupt))
+
+    def answered(self, given: Answer) -> None:
+        self.answers.labels(given.mode, given.reason or "answered").inc()
+        self.removed.inc(given.removed_citations)
+        self.source_changed.inc(sum(1 for citation in given.citations if citation.source_changed))
+        self.seconds.observe(given.timings_ms.get("total", 0.0) / 1000)
+
+    def text(self) -> bytes:
+        return generate_latest(self.registry)

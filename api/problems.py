@@ -1,0 +1,122 @@
+"""RFC 9457 problems: one row an error; nothing of the machine (paths, versions, stacks) is ever told to a client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.status import HTTP_422_UNPROCESSABLE_CONTENT
+
+from api.settings import SettingsError
+from eval.errors import SuiteError
+from index.errors import (
+    BuildFailed,
+    Busy,
+    CorruptGeneration,
+    EncoderError,
+    FootnoteError,
+    IncompatibleIndex,
+    NoGeneration,
+    NotFound,
+    SkipFile,
+    SourceError,
+)
+from rag.errors import BadQuestion
+
+_log = structlog.get_logger()
+MEDIA_TYPE = "application/problem+json"
+
+
+class Overloaded(FootnoteError):
+    """More questions are waiting than can be answered in good time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """How an error is told over HTTP; ``detail`` replaces a message that would name a path."""
+
+    status: int
+    title: str
+    detail: str = ""
+
+
+_NOTHING = "Nothing has been indexed yet. Start a rebuild: POST /v1/index/rebuild."
+_DAMAGED = "A part of the index does not match its checksum. Start a rebuild."
+_WRITING = "Another process is writing to the index. Try again when it has finished."
+_FOLDER = "The source folder is missing, unreadable or holds no document."
+_FAILED = "The build failed; the index served is unchanged. The server's log says why."
+
+ROWS: dict[type[FootnoteError], Row] = {
+    BadQuestion: Row(422, "The question cannot be answered as put"),
+    NoGeneration: Row(503, "Nothing is indexed yet", _NOTHING),
+    IncompatibleIndex: Row(503, "The index does not fit the settings"),
+    CorruptGeneration: Row(503, "The index is damaged", _DAMAGED),
+    NotFound: Row(404, "Not found"),
+    Busy: Row(409, "The index is being written", _WRITING),
+    SourceError: Row(409, "The source folder cannot be indexed", _FOLDER),
+    EncoderError: Row(503, "The encoder cannot be loaded", "The encoder cannot be loaded. The server's log says why."),
+    BuildFailed: Row(500, "The build failed", _FAILED),
+    SkipFile: Row(422, "The file cannot be read"),
+    SettingsError: Row(500, "A setting is not valid", "A setting is not valid. The server's log says which."),
+    SuiteError: Row(422, "The suite cannot be loaded"),
+    Overloaded: Row(503, "Too many questions are waiting"),
+    FootnoteError: Row(500, "Something went wrong"),
+}
+
+
+def row_of(error: FootnoteError) -> Row:
+    return next(ROWS[kind] for kind in type(error).__mro__ if kind in ROWS)
+
+
+def problem_of(error: FootnoteError, instance: str = "") -> dict[str, Any]:
+    """The problem object that stands for ``error``."""
+    row = row_of(error)
+    return problem(row.status, row.title, row.detail or str(error), instance)
+
+
+def problem(status: int, title: str, detail: str, instance: str = "", **more: Any) -> dict[str, Any]:
+    return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": instance, **more}
+
+
+def response(body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Have every error leave as a problem."""
+
+    async def footnote_error(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, FootnoteError)
+        body = problem_of(error, request.url.path)
+        if body["status"] >= 500:
+            _log.warning("request_failed", path=request.url.path, error=type(error).__name__, reason=str(error))
+        return response(body, {"Retry-After": "2"} if body["status"] == 503 else None)
+
+    async def invalid(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        # The input itself is not repeated: it may be large, or not fit for JSON.
+        found = [{"at": ".".join(str(part) for part in item["loc"]), "problem": item["msg"]} for item in error.errors()]
+        detail = "; ".join(f"{item['at']}: {item['problem']}" for item in found[:3])
+        body = problem(
+            HTTP_422_UNPROCESSABLE_CONTENT, "The request is not valid", detail, request.url.path, errors=found
+        )
+        return response(body)
+
+    async def http_error(request: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        body = problem(error.status_code, str(error.detail), str(error.detail), request.url.path)
+        return response(body, dict(error.headers or {}))
+
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        _log.error("unexpected_error", path=request.url.path, error=type(error).__name__, exc_info=error)
+        return response(problem(500, "Something went wrong", "The server's log says what.", request.url.path))
+
+    app.add_exception_handler(FootnoteError, footnote_error)
+    app.add_exception_handler(RequestValidationError, invalid)
+    app.add_exception_handler(HTTPException, http_error)
+    app.add_exception_handler(Exception, unexpected)

@@ -1,0 +1,147 @@
+"""What comes in over HTTP, checked; what goes out are the dataclasses of index/ and rag/ as they are."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from api.jobs import Job
+from index.types import Document
+from rag.answer import MAX_QUESTION_BYTES
+from rag.types import Question, Turn
+
+MAX_K = 50
+_MAX_MESSAGES = 100
+_MAX_MESSAGE_CHARS = 100_000
+
+
+def _printable(text: str) -> str:
+    """JSON can smuggle in half a surrogate pair, which no encoder of text takes."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+Text = Annotated[str, AfterValidator(_printable)]
+Names = Annotated[list[Annotated[Text, Field(max_length=4096)]], Field(max_length=1000)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Message(_Request):
+    role: Literal["user", "assistant", "system"]
+    content: Text = Field(max_length=_MAX_MESSAGE_CHARS)
+
+
+class AskRequest(_Request):
+    question: Text = Field(max_length=MAX_QUESTION_BYTES, examples=["How many wounded soldiers were sent?"])
+    messages: list[Message] = Field([], max_length=_MAX_MESSAGES, description="the conversation before the question")
+    k: int | None = Field(None, ge=1, le=MAX_K, description="passages to retrieve")
+    mode: Literal["extractive"] | None = Field(None, description="how the answer is made")
+    stream: bool = Field(False, description="send server-sent events")
+    documents: Names = Field([], description="ids or sources of the documents to look in; all when empty")
+
+    def to_question(self, default_k: int) -> Question:
+        turns = tuple(Turn(message.role, message.content) for message in self.messages)
+        return Question(self.question, turns, self.k or default_k, tuple(self.documents))
+
+
+class SearchRequest(_Request):
+    query: Text = Field(min_length=1, max_length=MAX_QUESTION_BYTES)
+    k: int | None = Field(None, ge=1, le=MAX_K)
+    max_tokens: int | None = Field(
+        None, ge=1, le=1_000_000, description="budget of o200k_base tokens: as many passages, best first, as fit it"
+    )
+    documents: Names = []
+
+
+class FeedbackRequest(_Request):
+    answer_id: str = Field(max_length=64)
+    verdict: Literal["up", "down"]
+    comment: Text = Field("", max_length=4000)
+
+
+class RollbackRequest(_Request):
+    generation: str | None = Field(None, max_length=32, description="which; the one before the live one when left out")
+
+
+class SearchResponse(BaseModel):
+    generation: str
+    query: str
+    passages: list[dict[str, Any]]
+    tokens: int | None = Field(None, description="o200k_base tokens of the passages together, when a budget was given")
+
+
+class DocumentEntry(BaseModel):
+    """A document as it is indexed, and whether its file is still the same."""
+
+    document_id: str
+    source: str
+    title: str
+    format: str
+    state: Literal["indexed", "changed", "missing", "unknown"]
+    source_sha256: str
+    text_sha256: str
+    size: int
+    n_chars: int
+    n_passages: int
+    n_sentences: int
+    warnings: list[str]
+    duplicate_of: str
+
+    @classmethod
+    def of(cls, document: Document, changed: bool | None, missing: bool) -> DocumentEntry:
+        state: Literal["indexed", "changed", "missing", "unknown"] = "indexed"
+        if changed is None:
+            state = "unknown"
+        elif changed:
+            state = "missing" if missing else "changed"
+        return cls(
+            document_id=document.document_id,
+            source=document.source,
+            title=document.title,
+            format=document.format,
+            state=state,
+            source_sha256=document.source_sha256,
+            text_sha256=document.text_sha256,
+            size=document.size,
+            n_chars=document.n_chars,
+            n_passages=document.n_passages,
+            n_sentences=document.n_sentences,
+            warnings=list(document.warnings),
+            duplicate_of=document.duplicate_of,
+        )
+
+
+class DocumentList(BaseModel):
+    generation: str
+    documents: list[DocumentEntry]
+
+
+class IndexStatus(BaseModel):
+    generation: str
+    created_at: str
+    age_s: int
+    documents: int
+    passages: int
+    sentences: int
+    encoder: dict[str, Any]
+    source_changed: bool | None = Field(description="the folder differs from what is indexed; null when unreadable")
+    degraded: str = Field(description="why another generation than the newest is served; empty when all is well")
+    job: Job | None
+    last_report: dict[str, Any]
+
+
+class Published(BaseModel):
+    generation: str
+
+
+class Received(BaseModel):
+    status: Literal["received"] = "received"
+
+
+class Status(BaseModel):
+    status: str
+    generation: str = ""
+    detail: str = ""

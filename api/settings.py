@@ -1,0 +1,94 @@
+"""Settings: read once, here, from FOOTNOTE_* variables and footnote.toml; frozen, and passed on as values.
+
+Variables win over the file, and options on the command line over both."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from index.encode import DEFAULT_MODEL
+from index.errors import FootnoteError
+from rag.answer import AnswerOptions
+
+
+class SettingsError(FootnoteError):
+    """A setting has a value it cannot have."""
+
+
+class Settings(BaseSettings):
+    """Every setting has a line in README.md; ``footnote settings`` lists them with their values."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="FOOTNOTE_", toml_file="footnote.toml", frozen=True, extra="forbid", validate_default=True
+    )
+
+    source: Path = Field(Path("seeds"), description="folder of documents")
+    data: Path = Field(Path("data"), description="where the index is kept")
+    host: str = Field("127.0.0.1", description="address the server listens on")
+    port: int = Field(8000, ge=0, le=65535, description="port the server listens on")
+    encoder: str = Field(
+        DEFAULT_MODEL, description="sentence-transformers model: the default, a folder or a cached name"
+    )
+    passage_tokens: int = Field(0, ge=0, description="longest passage in encoder tokens; 0 for the encoder's window")
+    passages: int = Field(8, ge=1, le=50, description="passages retrieved for a question unless it says k")
+    min_confidence: float = Field(
+        AnswerOptions().min_confidence, ge=0, le=1, description="below this confidence Footnote abstains"
+    )
+    max_file_mb: int = Field(50, ge=1, description="larger files are skipped")
+    max_text_chars: int = Field(20_000_000, ge=1, description="files with a longer text are skipped")
+    max_pages: int = Field(5_000, ge=1, description="pages read of a PDF")
+    threads: int = Field(0, ge=0, description="encoder threads while indexing; 0 for one a core")
+    max_waiting: int = Field(128, ge=1, description="questions waiting for a core before new ones are refused (503)")
+    watch: bool = Field(False, description="rebuild when the source folder changes")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="least serious log line written"
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - the signature is pydantic's
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - as above
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+    @property
+    def settings_hash(self) -> str:
+        """Names everything that decides what an answer is, 12 hex digits."""
+        deciding: dict[str, Any] = {
+            "encoder": self.encoder,
+            "passage_tokens": self.passage_tokens,
+            "passages": self.passages,
+            "min_confidence": self.min_confidence,
+        }
+        return sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Settings with ``overrides`` (None means not given) on top. Raises SettingsError naming the setting."""
+    given = {name: value for name, value in overrides.items() if value is not None}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(
+            f"The setting {name!r} is not valid ({first['msg']}).",
+            remedy="Set it as FOOTNOTE_" + name.upper() + " or in footnote.toml; footnote settings lists them all.",
+        ) from error
+    except ValueError as error:  # footnote.toml is not TOML
+        raise SettingsError(f"footnote.toml cannot be read ({error}).", remedy="Mend or remove it.") from error

@@ -1,0 +1,239 @@
+"""What the commands print: text for people, JSON for programs. Results go to stdout, everything else to stderr."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import structlog
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from index.build import Progress as ProgressCall
+from index.errors import FootnoteError
+from index.types import Hit, IngestReport
+from rag.types import Answer, Citation
+
+if TYPE_CHECKING:
+    from api.doctor import Finding
+    from api.settings import Settings
+    from eval.types import Summary
+
+Asked = Callable[[int, int], None]
+"""Called with the number of cases asked and of cases in all."""
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+
+
+def _out() -> Console:
+    return Console(highlight=False)
+
+
+def safe(text: str) -> str:
+    """``text`` without what a terminal would obey: control characters, direction overrides and rich's markup."""
+    return escape(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
+
+
+def log_to_stderr(level: str = "warning") -> None:
+    """One JSON object a line; control characters come escaped."""
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelName(level.upper())),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+
+
+def complain(error: FootnoteError) -> None:
+    Console(stderr=True, highlight=False).print(f"[bold red]{safe(error.message)}[/] {safe(error.remedy)}")
+
+
+def show(value: Any, text: str, *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=list) + "\n")
+    else:
+        _out().print(safe(text))
+
+
+@contextmanager
+def progress(*, quiet: bool = False) -> Iterator[ProgressCall]:
+    """A callback that draws a bar a phase on stderr."""
+    if quiet:
+        yield lambda *_: None
+        return
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description:<11}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def update(phase: str, done: int, total: int) -> None:
+            if phase not in tasks:
+                tasks[phase] = bars.add_task(phase, total=total or None)
+            bars.update(tasks[phase], completed=done, total=total or None)
+
+        yield update
+
+
+def show_report(report: IngestReport, *, plan: bool, as_json: bool) -> None:
+    if as_json:
+        show(asdict(report), "", as_json=True)
+        return
+    out = _out()
+    if plan:
+        out.print("[bold]Plan[/]: nothing has been written.")
+    elif report.published:
+        out.print(f"[bold]Published generation {report.generation}[/] in {report.seconds:.1f} s.")
+    else:
+        out.print(f"[bold]Nothing has changed[/]; generation {report.generation} stays live.")
+    for name, sources in (
+        ("added", report.added),
+        ("changed", report.changed),
+        ("renamed", [f"{old} -> {new}" for old, new in report.renamed]),
+        ("deleted", report.deleted),
+        ("duplicate", [f"{source} (same text as {first})" for source, first in report.duplicates]),
+        ("skipped", [f"{skip.source} ({skip.reason}: {skip.detail})" for skip in report.skipped]),
+        ("stale", [f"{source} (its last good version is served)" for source in report.stale]),
+        ("note", [f"{source}: {note}" for source, note in report.warnings]),
+    ):
+        for source in sources:
+            out.print(f"  {name:<10}{safe(source)}")
+    verb = "would be embedded" if plan else "embedded"
+    out.print(
+        f"{report.documents} documents, {report.passages} passages, {report.sentences} sentences;"
+        f" {report.passages_embedded} passages {verb} ({report.chars_embedded} characters),"
+        f" {report.passages_reused} reused; {report.unchanged} files unchanged."
+    )
+
+
+def _where(citation: Citation) -> str:
+    parts = [citation.source]
+    if citation.page is not None:
+        parts.append(f"page {citation.page}")
+    if citation.slide is not None:
+        parts.append(f"slide {citation.slide}")
+    if citation.sheet is not None:
+        parts.append(f"sheet {citation.sheet}")
+    if citation.row is not None:
+        parts.append(f"row {citation.row}")
+    if citation.heading_path:
+        parts.append(" > ".join(citation.heading_path))
+    parts.append(f"characters {citation.start_char}-{citation.end_char}")
+    return ", ".join(parts)
+
+
+def show_answer(given: Answer, *, as_json: bool) -> None:
+    if as_json:
+        show(asdict(given), "", as_json=True)
+        return
+    out = _out()
+    if given.standalone_question != given.question:
+        out.print(f"[dim]understood as: {safe(given.standalone_question)}[/]")
+    if given.abstained:
+        out.print(f"[bold]{safe(given.text)}[/] [dim]({given.reason}, confidence {given.confidence:.2f})[/]")
+        for passage in given.passages[:3]:
+            text = " ".join(passage.text.split())
+            out.print(f"  [dim]nearest:[/] {safe(passage.source)}: {safe(text[:160])}")
+        return
+    for sentence in given.sentences:
+        marks = "".join(f"[{n}]" for n in sentence.citations)
+        out.print(f"{safe(sentence.text)} [bold cyan]{escape(marks)}[/]")
+    out.print()
+    for citation in given.citations:
+        changed = " [yellow](the file has changed since)[/]" if citation.source_changed else ""
+        out.print(f"[cyan]{escape(f'[{citation.n}]')}[/] {safe(_where(citation))}{changed}")
+    out.print(f"[dim]generation {given.generation}, confidence {given.confidence:.2f}[/]")
+
+
+def show_hits(generation: str, query: str, hits: Sequence[Hit], *, as_json: bool) -> None:
+    if as_json:
+        from api.routes.ask import describe
+
+        show({"generation": generation, "query": query, "passages": [describe(hit) for hit in hits]}, "", as_json=True)
+        return
+    out = _out()
+    for i, hit in enumerate(hits, 1):
+        path = " > ".join(hit.passage.place.heading_path)
+        out.print(f"[bold]{i}. {safe(hit.passage.document.source)}[/] {safe(path)} [dim]{hit.score:+.2f}[/]")
+        out.print(f"   {safe(' '.join(hit.passage.text.split())[:300])}")
+
+
+def show_generations(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        show({"generations": list(rows)}, "", as_json=True)
+        return
+    table = Table("name", "state", "created", "documents", "passages", "encoder")
+    for row in rows:
+        state = "live" if row["live"] else ("" if not row["problem"] else row["problem"])
+        counts = row["counts"]
+        table.add_row(
+            row["name"],
+            safe(state),
+            row["created_at"],
+            str(counts.get("documents", "")),
+            str(counts.get("passages", "")),
+            safe(row["encoder"]),
+        )
+    _out().print(table)
+
+
+def show_summary(summary: Summary, *, as_json: bool) -> None:
+    if as_json:
+        show(asdict(summary), "", as_json=True)
+        return
+    out = _out()
+    table = Table("measure", "value", "95 % interval", "n", "gate")
+    gates = {result.measure: result for result in summary.gates}
+    for name, estimate in summary.measures.items():
+        gate = gates.get(name)
+        verdict = "" if gate is None else f"{gate.condition} {'holds' if gate.passed else 'FAILS'}"
+        table.add_row(
+            name,
+            _number(estimate.value),
+            f"{_number(estimate.low)} to {_number(estimate.high)}",
+            str(estimate.n),
+            verdict,
+        )
+    out.print(table)
+    for failure in summary.failures:
+        out.print(f"[red]could not be run[/] {safe(failure.id)}: {safe(failure.type)}: {safe(failure.message)}")
+    verdict = "[green]every gate holds[/]" if summary.passed else "[bold red]a gate fails[/]"
+    out.print(f"{summary.suite}: {summary.cases_passed} of {summary.cases} cases pass; {verdict}")
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}" if abs(value) < 10 else f"{value:.1f}"
+
+
+def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
+    if as_json:
+        show({"findings": [asdict(finding) for finding in findings]}, "", as_json=True)
+        return
+    colours = {"ok": "green", "note": "yellow", "failed": "bold red"}
+    for finding in findings:
+        _out().print(f"[{colours[finding.state]}]{finding.state:<7}[/]{safe(finding.what)}: {safe(finding.detail)}")
+
+
+def show_settings(current: Settings, kind: type[Settings], *, as_json: bool) -> None:
+    values = json.loads(current.model_dump_json())
+    if as_json:
+        show({"settings": values, "settings_hash": current.settings_hash}, "", as_json=True)
+        return
+    table = Table("setting", "value", "variable", "what it is")
+    for name, field in kind.model_fields.items():
+        table.add_row(name, safe(str(values[name])), f"FOOTNOTE_{name.upper()}", field.description or "")
+    _out().print(table)
+    _out().print("Set them as variables or in footnote.toml in the folder the command is run from.")

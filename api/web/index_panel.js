@@ -1,0 +1,212 @@
+// What is indexed, how old it is, and rebuilding it: the line in the header and the panel it opens.
+
+import { getDocuments, getIndex, getJob, Problem, startRebuild, Unreachable } from "./api.js";
+import { byId, el, name } from "./dom.js";
+import { problemNotice } from "./notices.js";
+import { showContents } from "./contents.js";
+import { ago, count, phaseInWords, reportInWords } from "./words.js";
+
+const POLL_MS = 400; // a job's progress, while one runs
+const RETRY_MS = 3_000; // the service does not answer
+const REFRESH_MS = 60_000; // the age in words, and whether the folder has changed
+const CONTENTS_SHOWN = 12;
+const SKIPPED_SHOWN = 50;
+
+export class IndexPanel {
+  #open;
+  #index = null; // as GET /v1/index gave it last
+  #documents = null; // as listed on the page
+  #listed = null; // the generation they are of
+  #titles = new Map();
+  #following = null; // id of the job whose progress is shown
+  #timer = 0;
+
+  /** `open(document, opener)` shows a document from the list. */
+  constructor(open) {
+    this.#open = open;
+    byId("index-toggle").addEventListener("click", () => (this.isOpen ? this.close() : this.#show()));
+    byId("rebuild").addEventListener("click", () => this.#rebuild());
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) this.refresh();
+    });
+  }
+
+  get isOpen() {
+    return !byId("index-panel").hidden;
+  }
+
+  get generation() {
+    return this.#index?.generation ?? null;
+  }
+
+  titleOf(documentId) {
+    return this.#titles.get(documentId);
+  }
+
+  close() {
+    byId("index-panel").hidden = true;
+    byId("index-toggle").setAttribute("aria-expanded", "false");
+    byId("index-toggle").focus();
+  }
+
+  #show() {
+    byId("index-panel").hidden = false;
+    byId("index-toggle").setAttribute("aria-expanded", "true");
+    this.refresh();
+  }
+
+  /** Asks the service how the index stands, and again by and by. */
+  async refresh() {
+    clearTimeout(this.#timer);
+    let next = REFRESH_MS;
+    try {
+      this.#index = await getIndex();
+      if (this.generation !== this.#listed || this.#index.source_changed) await this.#loadDocuments();
+      this.#describe();
+      if (this.#index.job?.state === "running") this.#follow(this.#index.job);
+    } catch (error) {
+      if (error instanceof Unreachable) next = RETRY_MS;
+      this.#describeFailure(error);
+    }
+    clearTimeout(this.#timer); // another refresh may have set it meanwhile
+    this.#timer = setTimeout(() => (document.hidden ? null : this.refresh()), next);
+  }
+
+  async #loadDocuments() {
+    const { documents } = await getDocuments();
+    this.#listed = this.generation;
+    const same = JSON.stringify(documents) === JSON.stringify(this.#documents);
+    if (same) return; // redrawing would close a list someone has opened and drop the focus
+    this.#documents = documents;
+    this.#titles = new Map(documents.map((document) => [document.document_id, document.title]));
+    showContents(byId("opening-contents"), documents, this.#open, CONTENTS_SHOWN);
+    showContents(byId("panel-contents"), documents, this.#open, CONTENTS_SHOWN);
+  }
+
+  #describe() {
+    const index = this.#index;
+    byId("index-problem").replaceChildren();
+    byId("index-summary").replaceChildren(
+      count(index.documents, "document"), el("span", { class: "wide" }, `, built ${ago(index.age_s)}`));
+    byId("index-flag").hidden = index.source_changed !== true;
+    byId("index-flag").replaceChildren("folder changed");
+    const folder = { true: "changed since the build", false: "unchanged since the build" }[String(index.source_changed)] ?? "not checked";
+    byId("index-facts").replaceChildren(
+      ...fact("Generation", index.generation),
+      ...fact("Built", ago(index.age_s), new Date(index.created_at).toLocaleString("en", {
+        dateStyle: "medium", timeStyle: "short",
+      })),
+      ...fact("Documents", Number(index.documents).toLocaleString("en")),
+      ...fact("Passages", Number(index.passages).toLocaleString("en")),
+      ...fact("Source folder", folder));
+    byId("rebuild").replaceChildren("Rebuild");
+    if (byId("job-outcome").childElementCount === 0 && index.last_report) {
+      byId("job-outcome").replaceChildren(...outcome("Last build", index.last_report));
+    }
+  }
+
+  #describeFailure(error) {
+    const nothingYet = error instanceof Problem && error.status === 503;
+    byId("index-summary").replaceChildren(nothingYet ? "Nothing indexed yet" : "Index");
+    byId("index-flag").hidden = nothingYet;
+    byId("index-flag").replaceChildren(error instanceof Unreachable ? "not reachable" : "problem");
+    if (nothingYet) byId("rebuild").replaceChildren("Build the index");
+    byId("index-problem").replaceChildren(problemNotice(error));
+    if (this.#documents !== null) return;
+    // The opening page has nothing to list, so it says why, and what to do about it.
+    const act = nothingYet ? () => this.#buildFirst() : () => this.refresh();
+    byId("opening-contents").replaceChildren(problemNotice(error, act, nothingYet ? "Build the index" : "Try again"));
+    byId("panel-contents").replaceChildren(el("p", { class: "small" }, nothingYet ? "None yet." : "Not known."));
+  }
+
+  #buildFirst() {
+    this.#show();
+    byId("rebuild").focus();
+    this.#rebuild();
+  }
+
+  async #rebuild() {
+    if (this.#following) return;
+    byId("job-problem").replaceChildren();
+    byId("job-outcome").replaceChildren();
+    try {
+      this.#follow(await startRebuild());
+    } catch (error) {
+      byId("job-problem").replaceChildren(problemNotice(error));
+    }
+  }
+
+  async #follow(first) {
+    if (this.#following) return;
+    this.#following = first.job_id;
+    byId("rebuild").setAttribute("aria-disabled", "true"); // not `disabled`, which would drop the focus
+    byId("job").hidden = false;
+    byId("job-outcome").replaceChildren();
+    let job = first;
+    try {
+      while (job.state === "running") {
+        showProgress(job);
+        await new Promise((resume) => setTimeout(resume, POLL_MS));
+        job = await nextState(job);
+      }
+      this.#conclude(job);
+    } catch (error) {
+      byId("job-problem").replaceChildren(problemNotice(error));
+    } finally {
+      this.#following = null;
+      byId("rebuild").removeAttribute("aria-disabled");
+      byId("job").hidden = true;
+    }
+    await this.refresh();
+  }
+
+  #conclude(job) {
+    byId("job-problem").replaceChildren();
+    if (job.error) byId("job-problem").replaceChildren(problemNotice(new Problem(job.error)));
+    if (job.report) byId("job-outcome").replaceChildren(...outcome("Rebuilt", job.report));
+  }
+}
+
+/** The job as it is now; while the service cannot be reached, the job as it was, and a notice. */
+async function nextState(job) {
+  try {
+    const next = await getJob(job.job_id);
+    byId("job-problem").replaceChildren();
+    return next;
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    if (byId("job-problem").childElementCount === 0) byId("job-problem").replaceChildren(problemNotice(error));
+    await new Promise((resume) => setTimeout(resume, RETRY_MS));
+    return job;
+  }
+}
+
+function showProgress(job) {
+  const bar = byId("job-progress");
+  const phase = phaseInWords(job.phase);
+  // Written only when it changes: the line is read aloud each time it does.
+  if (byId("job-phase").textContent !== phase) byId("job-phase").replaceChildren(phase);
+  if (job.total > 0) {
+    bar.max = job.total;
+    bar.value = job.done;
+    byId("job-count").replaceChildren(`${job.done.toLocaleString("en")} of ${job.total.toLocaleString("en")}`);
+  } else {
+    bar.removeAttribute("value"); // a bar without a value says: at work, no telling how long
+    byId("job-count").replaceChildren();
+  }
+}
+
+function outcome(label, report) {
+  const parts = [el("p", {}, el("strong", {}, `${label}: `), reportInWords(report))];
+  const skipped = Array.isArray(report.skipped) ? report.skipped : [];
+  if (skipped.length > 0) {
+    parts.push(el("details", {}, el("summary", {}, `Why ${count(skipped.length, "file was", "files were")} skipped`),
+      el("ul", {}, ...skipped.slice(0, SKIPPED_SHOWN).map((file) => el("li", {},
+        name(file.source), `: ${[String(file.reason).replaceAll("_", " "), file.detail].filter(Boolean).join(", ")}`)))));
+  }
+  return parts;
+}
+
+function fact(term, value, tooltip = "") {
+  return [el("dt", {}, term), el("dd", tooltip ? { title: tooltip } : {}, String(value))];
+}

@@ -1,0 +1,261 @@
+"""First half of a build: files -> documents.db, and for every passage the word on where its vectors come from.
+
+A file that looks the same is not read, bytes that are known are not parsed, and a passage whose embedding key is known
+is not embedded: its vectors are copied from the previous generation, or from where this one has them already.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections import deque
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+from index.errors import SkipFile, SourceError
+from index.generation import Generation
+from index.parse import PARSER_VERSION, Limits, format_of, parse
+from index.passages import PASSAGE_RULES_VERSION, build_passages
+from index.schema import KnownFile, StoredContent
+from index.store import Reader
+from index.store_writer import Writer, content_of
+from index.types import Encoder, IngestReport, Parsed, PassageSpan, Skipped
+from index.walk import FoundFile, printable, read, walk
+
+# Reasons that speak of this attempt, not of the file: they are not remembered, so the file is tried again.
+_TRANSIENT = frozenset({"unreadable", "vanished", "unstable"})
+# Reasons that mean the file now holds nothing to serve: an earlier version goes.
+_EMPTY = frozenset({"empty", "no_text"})
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    source: Path
+    data: Path
+    max_tokens: int = 0  # longest passage in encoder tokens; 0: the encoder's window
+    max_file_bytes: int = 50_000_000
+    limits: Limits = field(default_factory=Limits)
+    full: bool = False  # start from nothing: parse and embed everything again
+    plan: bool = False  # only say what would be done
+    threads: int = 0  # encoder threads; 0: one a core
+
+
+def rules_fingerprint(max_tokens: int) -> str:
+    """Changes whenever the same file could be cut into other passages."""
+    return sha256(f"{PARSER_VERSION}/{PASSAGE_RULES_VERSION}/{max_tokens}".encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSource:
+    """Where a passage's vectors come from."""
+
+    passage: int  # row to copy, or -1: from the encoder
+    sentence: int  # first sentence row to copy
+    own: bool  # the rows are this build's own, not the previous generation's
+
+    @property
+    def is_new(self) -> bool:
+        return self.passage < 0
+
+
+class VectorSources:
+    """A VectorSource a passage row, kept small: there may be millions."""
+
+    def __init__(self) -> None:
+        self._passage, self._sentence, self._own = array("q"), array("q"), array("b")
+        self.n_new = 0
+
+    def __len__(self) -> int:
+        return len(self._passage)
+
+    def __getitem__(self, row: int) -> VectorSource:
+        return VectorSource(self._passage[row], self._sentence[row], bool(self._own[row]))
+
+    def append(self, source: VectorSource) -> None:
+        self._passage.append(source.passage)
+        self._sentence.append(source.sentence)
+        self._own.append(source.own)
+        self.n_new += source.is_new
+
+
+class Ingest:
+    """Fills a documents.db from a folder, starting from what ``previous`` knows."""
+
+    def __init__(self, options: BuildOptions, encoder: Encoder, previous: Generation | None, writer: Writer) -> None:
+        self.options = options
+        self.encoder = encoder
+        self.max_tokens = min(options.max_tokens or encoder.window, encoder.window)
+        self.rules = rules_fingerprint(self.max_tokens)
+        self.sources = VectorSources()
+        self.skipped: list[Skipped] = []
+        self.stale: list[str] = []
+        self._writer = writer
+        same_encoder = previous is not None and previous.manifest.encoder["fingerprint"] == encoder.fingerprint
+        same_rules = previous is not None and previous.manifest.rules == self.rules
+        # Vectors are worth keeping under other passage rules too: many passages come out the same.
+        self._vectors: Reader | None = previous.store if previous is not None and same_encoder else None
+        self._texts: Reader | None = previous.store if previous is not None and same_rules else None
+        self._known = self._texts.known_files() if self._texts is not None else {}
+        self._known_contents = self._texts.contents_by_hash() if self._texts is not None else {}
+        self._known_skips = self._texts.known_skips() if self._texts is not None else {}
+        # What was served before, under whatever rules, for telling added from changed.
+        self._before = previous.store.known_files() if previous is not None else {}
+        self._contents: dict[tuple[str, str], int] = {}
+        self._rows_by_key: dict[bytes, tuple[int, int]] = {}
+        self._documents: dict[bytes, tuple[str, str, int]] = {}  # path -> (document id, bytes sha256, content)
+        self._notes: list[tuple[str, str]] = []
+        self._chars_embedded = 0
+
+    @property
+    def starts_from_everything(self) -> bool:
+        """Whether texts and vectors of the previous generation are both as this build would make them."""
+        return self._texts is not None and self._vectors is not None
+
+    def scan(self) -> list[FoundFile]:
+        """The files to take in; those left out are noted."""
+        options = self.options
+        files, self.skipped = walk(options.source, exclude=options.data, max_bytes=options.max_file_bytes)
+        return files
+
+    def add(self, file: FoundFile) -> None:
+        """Take in one file, or note why it is left out."""
+        known = self._known.get(file.path)
+        if known is not None and known.stat == file.stat:
+            self._add_document(file, known.bytes_sha256, known.format)
+            return
+        remembered = self._known_skips.get(file.path)
+        if remembered is not None and remembered[0] == file.stat:
+            self._leave_out(file, SkipFile(remembered[1].reason, remembered[1].detail))
+            return
+        try:
+            data, stat = read(self.options.source, file, max_bytes=self.options.max_file_bytes)
+            file = FoundFile(file.path, stat)
+            digest, fmt = sha256(data).hexdigest(), format_of(file.suffix)
+            if (digest, fmt) not in self._contents and (digest, fmt) not in self._known_contents:
+                parsed = parse(data, file.suffix, self.options.limits)
+                content = content_of(parsed, digest, fmt, self._passages)
+                if not content.passages:
+                    raise SkipFile("empty")
+                self._add_content(content)
+            self._add_document(file, digest, fmt)
+        except SkipFile as skip:
+            self._leave_out(file, skip)
+
+    def finish(self) -> None:
+        """Complete the file. Raises SourceError when there was nothing to index."""
+        if not self._documents:
+            raise SourceError(
+                f"No document that Footnote can read lies in {self.options.source}"
+                f" ({len(self.skipped)} files were left out).",
+                remedy="Put .txt, .md, .html, .pdf, .docx, .pptx, .xlsx, .csv, .eml or .epub files there.",
+            )
+        self._writer.finish()
+
+    # -- documents and their texts ------------------------------------------------------------------------------------
+
+    def _passages(self, parsed: Parsed) -> list[PassageSpan]:
+        return build_passages(parsed, self.encoder.token_spans, self.max_tokens)
+
+    def _add_document(self, file: FoundFile, digest: str, fmt: str, stale: str = "") -> None:
+        number = self._contents.get((digest, fmt))
+        if number is None:
+            assert self._texts is not None
+            number = self._add_content(self._texts.content(self._known_contents[digest, fmt]))
+        document_id = self._writer.add_document(file.path, file.stat, digest, number, stale)
+        self._documents[file.path] = (document_id, digest, number)
+
+    def _add_content(self, content: StoredContent) -> int:
+        """Add a text and note, for each of its passages, where its vectors will come from."""
+        row, sentence = self._writer.n_passages, self._writer.n_sentences
+        for passage in content.passages:
+            source = self._source_of(passage.key)
+            if source.is_new:
+                self._chars_embedded += len(passage.text.strip())
+            self.sources.append(source)
+            self._rows_by_key.setdefault(passage.key, (row, sentence))
+            row += 1
+            sentence += len(passage.span.sentences)
+        number = self._writer.add_content(content)
+        self._contents[content.bytes_sha256, content.format] = number
+        return number
+
+    def _source_of(self, key: bytes) -> VectorSource:
+        here = self._rows_by_key.get(key)
+        if here is not None:
+            return VectorSource(*here, own=True)
+        before = self._vectors.row_by_key(key) if self._vectors is not None else None
+        return VectorSource(*before, own=False) if before is not None else VectorSource(-1, -1, own=False)
+
+    def _leave_out(self, file: FoundFile, skip: SkipFile) -> None:
+        """Report a file that cannot be indexed; its last good version, if there is one, stays."""
+        skipped = Skipped(file.source, skip.reason, skip.detail)
+        self.skipped.append(skipped)
+        known = self._known.get(file.path)
+        if known is not None and skip.reason not in _EMPTY:
+            self._add_document(FoundFile(file.path, known.stat), known.bytes_sha256, known.format, skip.reason)
+            self.stale.append(file.source)
+        if skip.reason not in _TRANSIENT:
+            self._writer.add_skipped(file.path, skipped, file.stat)
+
+    # -- the report ---------------------------------------------------------------------------------------------------
+
+    def report(self) -> IngestReport:
+        """What was found and, compared with the previous generation, what is new."""
+        gone = {path: known for path, known in self._before.items() if path not in self._documents}
+        new = [path for path in self._documents if path not in self._before]
+        renamed, added = _match_renames(new, gone, {path: entry[1] for path, entry in self._documents.items()})
+        old_paths = {old for old, _ in renamed}
+        changed = [
+            path
+            for path, (document_id, _, _) in self._documents.items()
+            if path in self._before and self._before[path].document_id != document_id
+        ]
+        n_passages = self._writer.n_passages
+        return IngestReport(
+            generation="",
+            published=False,
+            added=tuple(printable(path) for path in added),
+            changed=tuple(printable(path) for path in changed),
+            renamed=tuple((printable(old), printable(path)) for old, path in renamed),
+            deleted=tuple(printable(path) for path in sorted(gone) if path not in old_paths),
+            unchanged=len(self._documents) - len(new) - len(changed),
+            duplicates=tuple(self._duplicates()),
+            skipped=tuple(sorted(self.skipped, key=lambda skip: skip.source)),
+            stale=tuple(self.stale),
+            warnings=tuple(self._writer.notes()),
+            documents=len(self._documents),
+            passages=n_passages,
+            sentences=self._writer.n_sentences,
+            passages_embedded=self.sources.n_new,
+            passages_reused=n_passages - self.sources.n_new,
+            chars_embedded=self._chars_embedded,
+        )
+
+    def _duplicates(self) -> list[tuple[str, str]]:
+        """``(source, source of the first document with the same text)``."""
+        first: dict[int, bytes] = {}
+        found = []
+        for path in sorted(self._documents):
+            number = self._documents[path][2]
+            if number in first:
+                found.append((printable(path), printable(first[number])))
+            first.setdefault(number, path)
+        return found
+
+
+def _match_renames(
+    new: list[bytes], gone: dict[bytes, KnownFile], digests: dict[bytes, str]
+) -> tuple[list[tuple[bytes, bytes]], list[bytes]]:
+    """Pair files that vanished with new ones of the same bytes: ``([(old path, new path)], really new paths)``."""
+    by_hash: dict[str, deque[bytes]] = {}
+    for path in sorted(gone):
+        by_hash.setdefault(gone[path].bytes_sha256, deque()).append(path)
+    renamed: list[tuple[bytes, bytes]] = []
+    added: list[bytes] = []
+    for path in sorted(new):
+        waiting = by_hash.get(digests[path])
+        if waiting:
+            renamed.append((waiting.popleft(), path))
+        else:
+            added.append(path)
+    return renamed, added

@@ -1,0 +1,60 @@
+"""A headless Chromium on the page, which reports everything it was asked to do.
+
+Where there is no browser the stories are skipped with a notice; FOOTNOTE_REQUIRE_BROWSER=1 makes that a failure.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from selenium import webdriver
+
+from tests.browser.page import Page
+
+
+class LiveServer(Protocol):
+    """Footnote serving a folder of its own."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def source(self) -> Path: ...
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[webdriver.Chrome]:
+    browser = shutil.which("chromium")
+    driver = shutil.which("chromedriver")
+    if browser is None or driver is None:
+        message = "no chromium and chromedriver here: the stories of the page are not told"
+        if os.environ.get("FOOTNOTE_REQUIRE_BROWSER") == "1":
+            pytest.fail(message)
+        pytest.skip(message)
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,800"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    # The driver's path is given, so selenium has no reason to look for one elsewhere.
+    chrome = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver))
+    yield chrome
+    chrome.quit()
+
+
+@pytest.fixture
+def page(chromium: webdriver.Chrome, live_server: LiveServer) -> Iterator[Page]:
+    """The page, freshly opened. Whatever the story, it may ask nothing of another host and break no policy."""
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chromium.execute_cdp_cmd("Network.enable", {})
+    page = Page(chromium, live_server.url)
+    page.open("/")
+    yield page
+    page.go_online()
+    assert page.elsewhere() == []
+    assert page.complaints() == []

