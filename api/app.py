@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 import anyio
 import structlog
 from fastapi import FastAPI
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
@@ -22,11 +23,12 @@ from index.errors import FootnoteError
 
 _log = structlog.get_logger()
 MAX_BODY_BYTES = 1 << 20
-_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-)
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
+_RAW_HEADERS = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
 
 
 def create_app(footnote: Footnote) -> FastAPI:
@@ -55,13 +57,13 @@ def create_app(footnote: Footnote) -> FastAPI:
         lifespan=life,
         docs_url=None,  # ours is served from files of the package
         redoc_url=None,
-        max_body_size=MAX_BODY_BYTES,
     )
     app.state.footnote = state
-    problems.install(app)
+    problems.install(app, _HEADERS)
     for module in (ask, documents, index, health, page):
         app.include_router(module.router)
     page.mount_static(app)
+    app.add_middleware(_Bounded)
     app.add_middleware(_Observed, state=state)
     return app
 
@@ -80,6 +82,32 @@ def _rebuild(footnote: Footnote) -> None:
     if footnote.jobs.running() is not None:
         footnote.jobs.wait()
     footnote.jobs.start()
+
+
+class _Bounded:
+    """Refuses bodies that are too large, whether they say so or not, as the route reads them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
+        size = 0
+
+        async def bounded() -> Message:
+            nonlocal size
+            if int(announced) > MAX_BODY_BYTES:  # the server has seen to it that it is a number
+                raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > MAX_BODY_BYTES:
+                raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+            return message
+
+        await self._app(scope, bounded, send)
 
 
 class _Observed:
@@ -101,7 +129,7 @@ class _Observed:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 present = {name for name, _ in message["headers"]}
-                message["headers"] = [*message["headers"], *(item for item in _HEADERS if item[0] not in present)]
+                message["headers"] = [*message["headers"], *(item for item in _RAW_HEADERS if item[0] not in present)]
             await send(message)
 
         try:

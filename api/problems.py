@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import structlog
@@ -87,8 +88,9 @@ def response(body: dict[str, Any], headers: dict[str, str] | None = None) -> JSO
     return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE, headers=headers)
 
 
-def install(app: FastAPI) -> None:
-    """Have every error leave as a problem."""
+def install(app: FastAPI, headers: dict[str, str]) -> None:
+    """Have every error leave as a problem. What nobody foresaw is answered outside the application's middleware, so
+    that the ``headers`` every response has are set here."""
 
     async def footnote_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, FootnoteError)
@@ -109,12 +111,14 @@ def install(app: FastAPI) -> None:
 
     async def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        body = problem(error.status_code, str(error.detail), str(error.detail), request.url.path)
+        title = HTTPStatus(error.status_code).phrase
+        body = problem(error.status_code, title, str(error.detail), request.url.path)
         return response(body, dict(error.headers or {}))
 
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         _log.error("unexpected_error", path=request.url.path, error=type(error).__name__, exc_info=error)
-        return response(problem(500, "Something went wrong", "The server's log says what.", request.url.path))
+        body = problem(500, "Something went wrong", "The server's log says what.", request.url.path)
+        return response(body, headers)
 
     app.add_exception_handler(FootnoteError, footnote_error)
     app.add_exception_handler(RequestValidationError, invalid)

@@ -17,15 +17,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from index.build import Progress as ProgressCall
 from index.errors import FootnoteError
-from index.types import Hit, IngestReport
-from rag.types import Answer, Citation
 
 if TYPE_CHECKING:
     from api.doctor import Finding
     from api.settings import Settings
     from eval.types import Summary
+    from index.build import Progress as ProgressCall
+    from index.types import Hit, IngestReport
+    from rag.types import Answer, Citation
 
 Asked = Callable[[int, int], None]
 """Called with the number of cases asked and of cases in all."""
@@ -34,7 +34,7 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]"
 
 
 def _out() -> Console:
-    return Console(highlight=False)
+    return Console(highlight=False, emoji=False)  # a document's ":ship:" is text
 
 
 def safe(text: str) -> str:
@@ -59,7 +59,7 @@ def log_to_stderr(level: str = "warning") -> None:
 
 
 def complain(error: FootnoteError) -> None:
-    Console(stderr=True, highlight=False).print(f"[bold red]{safe(error.message)}[/] {safe(error.remedy)}")
+    Console(stderr=True, highlight=False, emoji=False).print(f"[bold red]{safe(error.message)}[/] {safe(error.remedy)}")
 
 
 def show(value: Any, text: str, *, as_json: bool) -> None:

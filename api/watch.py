@@ -17,8 +17,8 @@ class Watcher:
     """Calls ``changed`` after the folder has changed and come to rest; runs in a thread until stopped."""
 
     def __init__(self, folder: Path, ignore: Path, changed: Callable[[], None]) -> None:
-        self._folder = folder
-        self._ignore = str(ignore.resolve())
+        self._folder = folder.resolve()  # or the paths of changes would come spelt as this one is
+        self._ignore = ignore.resolve()
         self._changed = changed
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="footnote-watch", daemon=True)
@@ -34,7 +34,7 @@ class Watcher:
         try:
             for changes in watchfiles.watch(
                 self._folder,
-                watch_filter=lambda _, path: not path.startswith(self._ignore),
+                watch_filter=lambda _, path: not Path(path).is_relative_to(self._ignore),
                 debounce=_SETTLE_MS,
                 stop_event=self._stop,
                 raise_interrupt=False,

@@ -12,7 +12,7 @@ SENTENCE_RULES_VERSION = "1"
 
 # nupunkt breaks after these now and then; what follows them never starts a sentence.
 _NEVER_LAST = re.compile(
-    r"(?:^|[\s(\[“\"'])(?:Mr|Mrs|Ms|Dr|Prof|Rev|Gen|Col|Maj|Capt|Lt|Sgt|Sen|Rep|Gov|Hon|St|Mt|Fig|Figs|Eq|Eqs|No|Nos|Vol|pp|"
+    r"(?:^|[\s(\[“\"'])(?:Mr|Mrs|Ms|Dr|Prof|Rev|Gen|Col|Maj|Capt|Lt|Sgt|Sen|Rep|Gov|Hon|St|Mt|Fig|Figs|Eq|Eqs|Vol|pp|"
     r"p|v|vs|ca|cf|e\.g|i\.e|approx|Jan|Feb|Mar|Apr|Aug|Sept?|Oct|Nov|Dec|[A-Z])\.$"
 )
 _ABBREVIATED_MONTH_OR_NUMBER = re.compile(

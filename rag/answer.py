@@ -108,11 +108,10 @@ def answer(
 
 def final(events: Iterator[Event]) -> Answer:
     """The Answer at the end of ``events``."""
-    last: Event | None = None
-    for last in events:
-        pass
-    assert isinstance(last, Done)
-    return last.answer
+    for event in events:
+        if isinstance(event, Done):
+            return event.answer
+    raise AssertionError("an answer ends with Done")
 
 
 def _check(question: Question) -> None:

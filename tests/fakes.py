@@ -6,6 +6,7 @@ import re
 from hashlib import blake2b
 
 import numpy as np
+from numpy.typing import NDArray
 
 from index.encode import pool_sentences
 from index.types import EncodedPassage, Vector
@@ -46,7 +47,7 @@ class FakeEncoder:
         return np.random.default_rng(seed).standard_normal(self.dim).astype(np.float32)
 
 
-def _unit(vector: Vector) -> Vector:
+def _unit(vector: NDArray[np.floating]) -> Vector:
     return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-12), dtype=np.float32)
 
 

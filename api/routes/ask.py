@@ -17,6 +17,7 @@ from api.state import State, state_of
 from index.errors import FootnoteError
 from index.tokens import count_tokens
 from index.types import Hit
+from rag.answer import final
 from rag.types import Answer, Done, Event, PassagesFound, Question
 
 router = APIRouter(prefix="/v1", tags=["answers"])
@@ -42,11 +43,9 @@ async def ask(request: Request, body: AskRequest, accept: Annotated[str, Header(
 
 
 def _final(state: State, question: Question) -> Answer:
-    for event in state.footnote.ask(question):
-        if isinstance(event, Done):
-            state.metrics.answered(event.answer)
-            return event.answer
-    raise AssertionError("an answer ends with Done")
+    given = final(state.footnote.ask(question))
+    state.metrics.answered(given)
+    return given
 
 
 async def _stream(state: State, question: Question) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, TypeVar
@@ -115,5 +116,6 @@ def _in_any_generation(state: State, look: Callable[[Generation], T]) -> T:
 def _entry(state: State, generation: Generation, document: Document) -> DocumentEntry:
     source = state.footnote.settings.source
     changed = source_changed(source, generation, document.document_id)
-    missing = bool(changed) and not (source / document.source).exists()
+    path, _, _ = generation.store.location(document.document_id)  # the name itself, which need not be valid UTF-8
+    missing = bool(changed) and not os.path.lexists(os.path.join(os.fsencode(source), path))
     return DocumentEntry.of(document, changed, missing)

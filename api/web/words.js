@@ -44,11 +44,11 @@ export function ago(seconds) {
   return `${count(Math.floor(amount), unit)} ago`;
 }
 
-/** Where in a document a citation stands: "page 3 · Tides › Spring tides"; empty when neither is known. */
-export function placeInWords({ page, heading_path: headings, title }) {
+/** Where in a document a citation stands: "page 3 · Tides › Spring tides"; empty when nothing is known. */
+export function placeInWords({ page, slide, row, heading_path: headings, title }) {
   // A document's title is often its first heading too; it stands beside the place already.
   const path = (headings ?? []).filter((heading) => heading !== title).join(" › ");
-  return [page ? `page ${page}` : "", path].filter(Boolean).join(" · ");
+  return [page ? `page ${page}` : "", slide ? `slide ${slide}` : "", row ? `row ${row}` : "", path].filter(Boolean).join(" · ");
 }
 
 /** What a build did, in two or three sentences. */

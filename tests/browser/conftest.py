@@ -38,7 +38,9 @@ def chromium() -> Iterator[webdriver.Chrome]:
         pytest.skip(message)
     options = webdriver.ChromeOptions()
     options.binary_location = browser
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,800"):
+    arguments = ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--window-size=1280,800")
+    # Words that are still fading in do not count as text to the driver.
+    for argument in (*arguments, "--force-prefers-reduced-motion"):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     # The driver's path is given, so selenium has no reason to look for one elsewhere.
