@@ -57,6 +57,7 @@ def create_app(footnote: Footnote) -> FastAPI:
         lifespan=life,
         docs_url=None,  # ours is served from files of the package
         redoc_url=None,
+        responses={"default": problems.DESCRIBED},
     )
     app.state.footnote = state
     problems.install(app, _HEADERS)

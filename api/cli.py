@@ -1,17 +1,23 @@
-"""The command line. Exit codes: 0 done; 1 what was checked does not hold; 2 usage; 3 could not run."""
+"""The command line. Exit codes: 0 done; 1 what was checked does not hold; 2 usage; 3 could not run.
+
+Each command imports what it needs when it runs: FAISS, tantivy and the web server take longer to load than the help
+takes to read."""
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from api import terminal
-from api.compose import Footnote
-from api.settings import Settings, load_settings
 from index.errors import FootnoteError
+
+if TYPE_CHECKING:
+    from api.compose import Footnote
+    from api.settings import Settings
 
 app = typer.Typer(
     name="footnote",
@@ -45,10 +51,21 @@ def main() -> None:
         sys.exit(0)
 
 
+def _settings(**overrides: Any) -> Settings:
+    from api.settings import load_settings
+
+    return load_settings(**overrides)
+
+
 def _footnote(**overrides: Any) -> Footnote:
-    settings = load_settings(**overrides)
-    terminal.log_to_stderr(settings.log_level if overrides.get("host") else "warning")
-    return Footnote(settings)
+    from api.compose import Footnote
+
+    return Footnote(_settings(**overrides))
+
+
+def _text(argument: str) -> str:
+    """An argument as text; bytes of it that are not UTF-8 become U+FFFD."""
+    return os.fsencode(argument).decode("utf-8", "replace")
 
 
 @app.command()
@@ -79,7 +96,7 @@ def ask(
     from rag.types import Question
 
     footnote = _footnote(source=source, data=data)
-    given = final(footnote.ask(Question(question, k=k or footnote.settings.passages)))
+    given = final(footnote.ask(Question(_text(question), k=k or footnote.settings.passages)))
     terminal.show_answer(given, as_json=as_json)
 
 
@@ -93,6 +110,7 @@ def search(
 ) -> None:
     """Print the passages that fit best."""
     footnote = _footnote(source=source, data=data)
+    query = _text(query)
     generation, hits = footnote.search(query, k or footnote.settings.passages)
     terminal.show_hits(generation, query, hits, as_json=as_json)
 
@@ -107,9 +125,10 @@ def serve(
     update: Annotated[bool, typer.Option(help="Bring the index up to date when the server starts.")] = True,
 ) -> None:
     """Serve the page and the HTTP interface. Without an index, one is built first."""
+    from api.compose import Footnote
     from api.serving import run
 
-    settings = load_settings(source=source, data=data, host=host, port=port, watch=watch or None)
+    settings = _settings(source=source, data=data, host=host, port=port, watch=watch or None)
     terminal.log_to_stderr(settings.log_level)
     run(Footnote(settings), update=update)
 
@@ -119,7 +138,7 @@ def list_generations(data: Data = None, as_json: Json = False) -> None:
     """Every generation on disk, and which one is live."""
     from index.generation import Layout, listing
 
-    terminal.show_generations(listing(Layout(load_settings(data=data).data)), as_json=as_json)
+    terminal.show_generations(listing(Layout(_settings(data=data).data)), as_json=as_json)
 
 
 @generations.command()
@@ -138,7 +157,7 @@ def gc(data: Data = None, as_json: Json = False) -> None:
     """Delete generations that nobody reads, but the newest two and the live one."""
     from index.generation import Layout, collect, read_current, writer_lock
 
-    layout = Layout(load_settings(data=data).data)
+    layout = Layout(_settings(data=data).data)
     with writer_lock(layout):
         deleted = collect(layout, read_current(layout)[0])
     terminal.show({"deleted": deleted}, f"Deleted: {', '.join(deleted) or 'nothing'}.", as_json=as_json)
@@ -155,7 +174,7 @@ def eval_run(
     """Ask every case of a suite and measure whether the answers are grounded."""
     from api.evaluating import evaluate
 
-    summary = evaluate(suite, load_settings(data=data), out, quiet=as_json)
+    summary = evaluate(suite, _settings(data=data), out, quiet=as_json)
     terminal.show_summary(summary, as_json=as_json)
     if gate and not summary.passed:
         raise typer.Exit(1)
@@ -173,7 +192,7 @@ def doctor(
     """Check the installation, the index and the folder; exit with 1 when something does not hold."""
     from api.doctor import examine
 
-    findings = examine(load_settings(source=source, data=data), offline=offline)
+    findings = examine(_settings(source=source, data=data), offline=offline)
     terminal.show_findings(findings, as_json=as_json)
     if any(finding.state == "failed" for finding in findings):
         raise typer.Exit(1)
@@ -182,7 +201,9 @@ def doctor(
 @app.command()
 def settings(as_json: Json = False) -> None:
     """Every setting, its value, and how to change it."""
-    terminal.show_settings(load_settings(), Settings, as_json=as_json)
+    from api.settings import Settings
+
+    terminal.show_settings(_settings(), Settings, as_json=as_json)
 
 
 if __name__ == "__main__":

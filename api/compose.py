@@ -181,6 +181,7 @@ class Footnote:
         append_line(self.settings.data / "feedback.jsonl", json.dumps(line, ensure_ascii=False, default=list))
 
     def close(self) -> None:
+        self.jobs.close()
         self.library.close()
 
 

@@ -43,6 +43,8 @@ class Jobs:
         self._lock = threading.Lock()
         self._jobs: OrderedDict[str, Job] = OrderedDict()
         self._running: str = ""
+        self._closing = threading.Lock()  # held while the end of a job is told
+        self._closed = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> Job:
@@ -72,13 +74,20 @@ class Jobs:
         if thread is not None:
             thread.join(timeout_s)
 
+    def close(self) -> None:
+        """From now on nobody is told of the end of a job; one that runs is left to end by itself."""
+        with self._closing:
+            self._closed = True
+
     def _run(self, job_id: str) -> None:
         def progress(phase: str, done: int, total: int) -> None:
             self._update(job_id, phase=phase, done=done, total=total)
 
         try:
             report = self._rebuild(progress)
-            self._on_done()
+            with self._closing:
+                if not self._closed:
+                    self._on_done()
             self._finish(job_id, state="done", generation=report.generation, report=report)
             _log.info("rebuilt", job=job_id, generation=report.generation, published=report.published)
         except FootnoteError as error:

@@ -47,6 +47,8 @@ class Row:
 
 
 _NOTHING = "Nothing has been indexed yet. Start a rebuild: POST /v1/index/rebuild."
+_UNKNOWN = "The server's log says what."
+_OTHER = "The index was made with another encoder, or by another Footnote. Start a rebuild: POST /v1/index/rebuild."
 _DAMAGED = "A part of the index does not match its checksum. Start a rebuild."
 _WRITING = "Another process is writing to the index. Try again when it has finished."
 _FOLDER = "The source folder is missing, unreadable or holds no document."
@@ -55,7 +57,7 @@ _FAILED = "The build failed; the index served is unchanged. The server's log say
 ROWS: dict[type[FootnoteError], Row] = {
     BadQuestion: Row(422, "The question cannot be answered as put"),
     NoGeneration: Row(503, "Nothing is indexed yet", _NOTHING),
-    IncompatibleIndex: Row(503, "The index does not fit the settings"),
+    IncompatibleIndex: Row(503, "The index does not fit the settings", _OTHER),
     CorruptGeneration: Row(503, "The index is damaged", _DAMAGED),
     NotFound: Row(404, "Not found"),
     Busy: Row(409, "The index is being written", _WRITING),
@@ -64,10 +66,27 @@ ROWS: dict[type[FootnoteError], Row] = {
     BuildFailed: Row(500, "The build failed", _FAILED),
     SkipFile: Row(422, "The file cannot be read"),
     SettingsError: Row(500, "A setting is not valid", "A setting is not valid. The server's log says which."),
-    SuiteError: Row(422, "The suite cannot be loaded"),
+    SuiteError: Row(422, "The suite cannot be loaded", "The suite cannot be loaded. The server's log says why."),
     Overloaded: Row(503, "Too many questions are waiting"),
-    FootnoteError: Row(500, "Something went wrong"),
+    FootnoteError: Row(500, "Something went wrong", _UNKNOWN),
 }
+
+
+_STRINGS = {name: {"type": "string"} for name in ("type", "title", "detail", "instance")}
+DESCRIBED: dict[str, Any] = {
+    "description": "A problem, as RFC 9457 has it.",
+    "content": {
+        MEDIA_TYPE: {
+            "schema": {
+                "title": "Problem",
+                "type": "object",
+                "properties": {**_STRINGS, "status": {"type": "integer"}},
+                "required": [*_STRINGS, "status"],
+            }
+        }
+    },
+}
+"""What the OpenAPI document says of every route's errors."""
 
 
 def row_of(error: FootnoteError) -> Row:
@@ -78,6 +97,11 @@ def problem_of(error: FootnoteError, instance: str = "") -> dict[str, Any]:
     """The problem object that stands for ``error``."""
     row = row_of(error)
     return problem(row.status, row.title, row.detail or str(error), instance)
+
+
+def unforeseen(instance: str) -> dict[str, Any]:
+    """The problem object for an error that nobody foresaw: it says no more than that."""
+    return problem_of(FootnoteError("unforeseen"), instance)
 
 
 def problem(status: int, title: str, detail: str, instance: str = "", **more: Any) -> dict[str, Any]:
@@ -117,8 +141,7 @@ def install(app: FastAPI, headers: dict[str, str]) -> None:
 
     async def unexpected(request: Request, error: Exception) -> JSONResponse:
         _log.error("unexpected_error", path=request.url.path, error=type(error).__name__, exc_info=error)
-        body = problem(500, "Something went wrong", "The server's log says what.", request.url.path)
-        return response(body, headers)
+        return response(unforeseen(request.url.path), headers)
 
     app.add_exception_handler(FootnoteError, footnote_error)
     app.add_exception_handler(RequestValidationError, invalid)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from api.jobs import Job
 from index.types import Document
@@ -16,12 +16,14 @@ _MAX_MESSAGES = 100
 _MAX_MESSAGE_CHARS = 100_000
 
 
-def _printable(text: str) -> str:
-    """JSON can smuggle in half a surrogate pair, which no encoder of text takes."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+def _printable(value: object) -> object:
+    """JSON can smuggle in half a surrogate pair, as of an emoji cut in two, which no encoder of text takes."""
+    if isinstance(value, str):
+        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return value
 
 
-Text = Annotated[str, AfterValidator(_printable)]
+Text = Annotated[str, BeforeValidator(_printable)]  # before: pydantic itself refuses such a text
 Names = Annotated[list[Annotated[Text, Field(max_length=4096)]], Field(max_length=1000)]
 
 

@@ -32,6 +32,8 @@ Asked = Callable[[int, int], None]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
+_BREAKS = re.compile(r"[\t\n\u2028\u2029]")
+
 
 def _out() -> Console:
     return Console(highlight=False, emoji=False)  # a document's ":ship:" is text
@@ -40,6 +42,11 @@ def _out() -> Console:
 def safe(text: str) -> str:
     """``text`` without what a terminal would obey: control characters, direction overrides and rich's markup."""
     return escape(_CONTROL.sub("\N{REPLACEMENT CHARACTER}", text))
+
+
+def safe_line(text: str) -> str:
+    """``text``, such as a file's name, that must not break the line it stands on."""
+    return safe(_BREAKS.sub("\N{REPLACEMENT CHARACTER}", text))
 
 
 def log_to_stderr(level: str = "warning") -> None:
@@ -110,7 +117,7 @@ def show_report(report: IngestReport, *, plan: bool, as_json: bool) -> None:
         ("note", [f"{source}: {note}" for source, note in report.warnings]),
     ):
         for source in sources:
-            out.print(f"  {name:<10}{safe(source)}")
+            out.print(f"  {name:<10}{safe_line(source)}")
     verb = "would be embedded" if plan else "embedded"
     out.print(
         f"{report.documents} documents, {report.passages} passages, {report.sentences} sentences;"
@@ -146,7 +153,7 @@ def show_answer(given: Answer, *, as_json: bool) -> None:
         out.print(f"[bold]{safe(given.text)}[/] [dim]({given.reason}, confidence {given.confidence:.2f})[/]")
         for passage in given.passages[:3]:
             text = " ".join(passage.text.split())
-            out.print(f"  [dim]nearest:[/] {safe(passage.source)}: {safe(text[:160])}")
+            out.print(f"  [dim]nearest:[/] {safe_line(passage.source)}: {safe(text[:160])}")
         return
     for sentence in given.sentences:
         marks = "".join(f"[{n}]" for n in sentence.citations)
@@ -154,7 +161,7 @@ def show_answer(given: Answer, *, as_json: bool) -> None:
     out.print()
     for citation in given.citations:
         changed = " [yellow](the file has changed since)[/]" if citation.source_changed else ""
-        out.print(f"[cyan]{escape(f'[{citation.n}]')}[/] {safe(_where(citation))}{changed}")
+        out.print(f"[cyan]{escape(f'[{citation.n}]')}[/] {safe_line(_where(citation))}{changed}")
     out.print(f"[dim]generation {given.generation}, confidence {given.confidence:.2f}[/]")
 
 
@@ -167,7 +174,7 @@ def show_hits(generation: str, query: str, hits: Sequence[Hit], *, as_json: bool
     out = _out()
     for i, hit in enumerate(hits, 1):
         path = " > ".join(hit.passage.place.heading_path)
-        out.print(f"[bold]{i}. {safe(hit.passage.document.source)}[/] {safe(path)} [dim]{hit.score:+.2f}[/]")
+        out.print(f"[bold]{i}. {safe_line(hit.passage.document.source)}[/] {safe_line(path)} [dim]{hit.score:+.2f}[/]")
         out.print(f"   {safe(' '.join(hit.passage.text.split())[:300])}")
 
 
@@ -224,7 +231,9 @@ def show_findings(findings: Sequence[Finding], *, as_json: bool) -> None:
         return
     colours = {"ok": "green", "note": "yellow", "failed": "bold red"}
     for finding in findings:
-        _out().print(f"[{colours[finding.state]}]{finding.state:<7}[/]{safe(finding.what)}: {safe(finding.detail)}")
+        _out().print(
+            f"[{colours[finding.state]}]{finding.state:<7}[/]{safe_line(finding.what)}: {safe_line(finding.detail)}"
+        )
 
 
 def show_settings(current: Settings, kind: type[Settings], *, as_json: bool) -> None:

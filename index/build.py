@@ -25,7 +25,9 @@ from index.generation import (
     newest_whole,
     publish,
     read_current,
+    read_manifest,
     seal,
+    sweep,
     writer_lock,
 )
 from index.ingest import BuildOptions, Ingest
@@ -47,6 +49,7 @@ def build(options: BuildOptions, encoder: Encoder, progress: Progress = lambda *
     layout = Layout(options.data)
     with writer_lock(layout):
         layout.generations.mkdir(exist_ok=True, mode=0o700)
+        sweep(layout)
         previous = None if options.full else _previous(layout)
         staged = Path(tempfile.mkdtemp(prefix=".staging-", dir=layout.generations))
         try:
@@ -105,7 +108,8 @@ def _is_unchanged(layout: Layout, ingest: Ingest, report: IngestReport, previous
     if previous is None or not ingest.starts_from_everything:
         return False
     try:
-        if read_current(layout)[0] != previous.name:  # the live generation is damaged
+        name, digest = read_current(layout)
+        if read_manifest(layout.generation(name), digest).name != previous.name:  # the live generation is damaged
             return False
     except CorruptGeneration:
         return False

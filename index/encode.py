@@ -47,9 +47,14 @@ def load_encoder(name: str, cache: Path) -> Encoder:
     export = cache / fingerprint[:16]
     if not (export / "encoder.json").is_file():
         _export(folder, export)
-    card = json.loads((export / "encoder.json").read_text("utf-8"))
-    if card["parity"]["passed"]:
-        return OnnxEncoder(name, fingerprint, export, card)
+    try:
+        card = json.loads((export / "encoder.json").read_text("utf-8"))
+        if (export / "tokenizer.json").read_bytes() != (folder / "tokenizer.json").read_bytes():
+            raise ValueError("tokenizer.json is not the model's")
+        if card["parity"]["passed"]:
+            return OnnxEncoder(name, fingerprint, export, card)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise EncoderError(f"{export} is damaged ({error}).", remedy="Delete that folder; it is made again.") from error
     return TorchEncoder(name, folder)
 
 

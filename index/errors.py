@@ -82,3 +82,6 @@ class SkipFile(FootnoteError):
         super().__init__(detail or SKIP_REASONS[reason])
         self.reason = reason
         self.detail = detail or SKIP_REASONS[reason]
+
+    def __reduce__(self) -> tuple[type[SkipFile], tuple[str, str]]:
+        return SkipFile, (self.reason, self.detail)

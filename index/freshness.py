@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from hashlib import sha256
 from pathlib import Path
+from stat import S_ISREG
 
 from index.generation import Generation
 from index.walk import Stat
@@ -20,7 +21,7 @@ def source_changed(source: Path, generation: Generation, document_id: str) -> bo
         found = os.stat(full, follow_symlinks=False)
         if Stat.of(found) == stat:
             return False
-        if found.st_size != stat.size:
+        if found.st_size != stat.size or not S_ISREG(found.st_mode):
             return True
         with open(full, "rb") as stream:  # noqa: PTH123 - the name may not be valid UTF-8
             return sha256(stream.read()).hexdigest() != digest

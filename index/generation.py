@@ -172,7 +172,11 @@ def verify(folder: Path, expected_sha256: str = "") -> Manifest:
         raise CorruptGeneration(f"{name} of generation {folder.name} {what}.", remedy=_REBUILD)
     for name, entry in manifest.files.items():
         path = folder / name
-        if path.stat().st_size != entry["size"] or _hash_file(path) != entry["sha256"]:
+        try:
+            whole = path.stat().st_size == entry["size"] and _hash_file(path) == entry["sha256"]
+        except OSError as error:  # a bad sector, or a file that went away meanwhile
+            raise CorruptGeneration(f"{name} of generation {folder.name}: {error}.", remedy=_REBUILD) from error
+        if not whole:
             raise CorruptGeneration(f"{name} of generation {folder.name} is damaged.", remedy=_REBUILD)
     return manifest
 
@@ -182,6 +186,8 @@ def read_current(layout: Layout) -> tuple[str, str]:
     try:
         parts = layout.current.read_text("utf-8").split()
     except FileNotFoundError as error:
+        if layout.names():
+            raise CorruptGeneration("CURRENT is missing.", remedy=_REBUILD) from error
         raise NoGeneration(
             "Nothing has been indexed yet.", remedy="Run footnote index --source DIR, then ask again."
         ) from error
@@ -242,15 +248,20 @@ def lease(layout: Layout, name: str) -> IO[str] | None:
     return stream
 
 
-def collect(layout: Layout, current: str, *, keep: int = KEPT) -> list[str]:
-    """Delete old generations and what interrupted builds left; returns the names deleted. Needs the writer lock.
-
-    Kept are the newest ``keep``, the live one, the one before it, and any that is being read."""
+def sweep(layout: Layout) -> None:
+    """Delete what interrupted builds left; first of all, or a disk they filled stays full. Needs the writer lock."""
     for stray in (*layout.generations.glob(".staging-*"), *layout.data.glob("CURRENT.tmp")):
         if stray.is_dir():
             shutil.rmtree(stray)
         else:
             stray.unlink()
+
+
+def collect(layout: Layout, current: str, *, keep: int = KEPT) -> list[str]:
+    """Delete old generations and what interrupted builds left; returns the names deleted. Needs the writer lock.
+
+    Kept are the newest ``keep``, the live one, the one before it, and any that is being read."""
+    sweep(layout)
     names = layout.names()
     before = [name for name in names if name < current][-1:]
     kept = {*names[-keep:], current, *before} if keep > 1 else {current}
@@ -271,11 +282,9 @@ def collect(layout: Layout, current: str, *, keep: int = KEPT) -> list[str]:
     return deleted
 
 
-def newest_whole(layout: Layout, *, other_than: str = "") -> tuple[str, str]:
+def newest_whole(layout: Layout) -> tuple[str, str]:
     """Name and manifest hash of the newest generation that verifies. Raises NoGeneration when there is none."""
     for name in reversed(layout.names()):
-        if name == other_than:
-            continue
         folder = layout.generation(name)
         try:
             verify(folder)
@@ -288,7 +297,7 @@ def newest_whole(layout: Layout, *, other_than: str = "") -> tuple[str, str]:
 def roll_back(layout: Layout, name: str = "") -> str:
     """Publish ``name`` again, or the newest whole generation older than the live one; returns its name.
 
-    Raises NotFound when there is none, Busy, CorruptGeneration."""
+    Raises NotFound when there is none, Busy, CorruptGeneration, IncompatibleIndex."""
     with writer_lock(layout):
         current, _ = read_current(layout)
         wanted = [name] if name else [older for older in reversed(layout.names()) if older < current]
@@ -298,7 +307,7 @@ def roll_back(layout: Layout, name: str = "") -> str:
                 continue
             try:
                 verify(folder)
-            except CorruptGeneration:
+            except (CorruptGeneration, IncompatibleIndex):
                 if name:
                     raise
                 continue

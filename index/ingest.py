@@ -26,6 +26,8 @@ from index.walk import FoundFile, printable, read, walk
 _TRANSIENT = frozenset({"unreadable", "vanished", "unstable"})
 # Reasons that mean the file now holds nothing to serve: an earlier version goes.
 _EMPTY = frozenset({"empty", "no_text"})
+# Reasons the scan gives for a file, or a folder, that is there all the same.
+_UNSEEN = frozenset({"unreadable", "too_large"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,9 @@ class BuildOptions:
     threads: int = 0  # encoder threads; 0: one a core
 
 
-def rules_fingerprint(max_tokens: int) -> str:
-    """Changes whenever the same file could be cut into other passages."""
-    return sha256(f"{PARSER_VERSION}/{PASSAGE_RULES_VERSION}/{max_tokens}".encode()).hexdigest()[:16]
+def rules_fingerprint(max_tokens: int, limits: Limits) -> str:
+    """Changes whenever the same file could get another text, be cut into other passages, or no longer be left out."""
+    return sha256(f"{PARSER_VERSION}/{PASSAGE_RULES_VERSION}/{max_tokens}/{limits}".encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +87,14 @@ class Ingest:
         self.options = options
         self.encoder = encoder
         self.max_tokens = min(options.max_tokens or encoder.window, encoder.window)
-        self.rules = rules_fingerprint(self.max_tokens)
+        self.rules = rules_fingerprint(self.max_tokens, options.limits)
         self.sources = VectorSources()
         self.skipped: list[Skipped] = []
         self.stale: list[str] = []
         self._writer = writer
         same_encoder = previous is not None and previous.manifest.encoder["fingerprint"] == encoder.fingerprint
-        same_rules = previous is not None and previous.manifest.rules == self.rules
+        # Another encoder counts other tokens, so its passages end elsewhere.
+        same_rules = same_encoder and previous is not None and previous.manifest.rules == self.rules
         # Vectors are worth keeping under other passage rules too: many passages come out the same.
         self._vectors: Reader | None = previous.store if previous is not None and same_encoder else None
         self._texts: Reader | None = previous.store if previous is not None and same_rules else None
@@ -101,6 +104,7 @@ class Ingest:
         # What was served before, under whatever rules, for telling added from changed.
         self._before = previous.store.known_files() if previous is not None else {}
         self._contents: dict[tuple[str, str], int] = {}
+        self._text_hashes: list[str] = []  # by content
         self._rows_by_key: dict[bytes, tuple[int, int]] = {}
         self._documents: dict[bytes, tuple[str, str, int]] = {}  # path -> (document id, bytes sha256, content)
         self._notes: list[tuple[str, str]] = []
@@ -120,7 +124,7 @@ class Ingest:
     def add(self, file: FoundFile) -> None:
         """Take in one file, or note why it is left out."""
         known = self._known.get(file.path)
-        if known is not None and known.stat == file.stat:
+        if known is not None and known.stat == file.stat and not known.stale:
             self._add_document(file, known.bytes_sha256, known.format)
             return
         remembered = self._known_skips.get(file.path)
@@ -143,6 +147,7 @@ class Ingest:
 
     def finish(self) -> None:
         """Complete the file. Raises SourceError when there was nothing to index."""
+        self._keep_unseen()
         if not self._documents:
             raise SourceError(
                 f"No document that Footnote can read lies in {self.options.source}"
@@ -150,6 +155,19 @@ class Ingest:
                 remedy="Put .txt, .md, .html, .pdf, .docx, .pptx, .xlsx, .csv, .eml or .epub files there.",
             )
         self._writer.finish()
+
+    def _keep_unseen(self) -> None:
+        """Documents that the scan could not get at are not known to be gone: their last version stays."""
+        hidden = {skip.source: skip.reason for skip in self.skipped if skip.reason in _UNSEEN}
+        for path, known in self._known.items():
+            if path in self._documents:
+                continue
+            source = printable(path)
+            above = (source[:end] for end in (*_slashes(source), len(source)))
+            reason = next((hidden[folder] for folder in above if folder in hidden), "")
+            if reason:
+                self._add_document(FoundFile(path, known.stat), known.bytes_sha256, known.format, reason)
+                self.stale.append(source)
 
     # -- documents and their texts ------------------------------------------------------------------------------------
 
@@ -177,6 +195,7 @@ class Ingest:
             sentence += len(passage.span.sentences)
         number = self._writer.add_content(content)
         self._contents[content.bytes_sha256, content.format] = number
+        self._text_hashes.append(content.text_sha256)
         return number
 
     def _source_of(self, key: bytes) -> VectorSource:
@@ -233,14 +252,18 @@ class Ingest:
 
     def _duplicates(self) -> list[tuple[str, str]]:
         """``(source, source of the first document with the same text)``."""
-        first: dict[int, bytes] = {}
+        first: dict[str, bytes] = {}
         found = []
         for path in sorted(self._documents):
-            number = self._documents[path][2]
-            if number in first:
-                found.append((printable(path), printable(first[number])))
-            first.setdefault(number, path)
+            text = self._text_hashes[self._documents[path][2]]
+            if text in first:
+                found.append((printable(path), printable(first[text])))
+            first.setdefault(text, path)
         return found
+
+
+def _slashes(source: str) -> list[int]:
+    return [position for position, char in enumerate(source) if char == "/"]
 
 
 def _match_renames(

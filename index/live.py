@@ -39,7 +39,8 @@ class Library:
     """Gives requests the live generation, pinned from their start to their end.
 
     ``refresh`` looks at CURRENT (one stat) and, when it was replaced, loads the new generation beside the old one and
-    swaps. A generation that does not verify is never served: the newest whole one is, and ``corrupt`` counts it."""
+    swaps. A generation that does not verify is never served: the newest whole one is, and ``corrupt`` counts it. When
+    none can be loaded, the one in memory stays, and ``degraded`` says why."""
 
     def __init__(self, data: Path, *, encoder: str) -> None:
         self.layout = Layout(data)
@@ -96,7 +97,15 @@ class Library:
             seen = self._stat()
             if seen == self._seen and self._loaded is not None:
                 return
-            fresh = self._load()
+            try:
+                fresh = self._load()
+            except (NoGeneration, IncompatibleIndex, CorruptGeneration) as error:
+                if self._loaded is None:
+                    raise
+                # What is in memory is whole: go on with it until CURRENT is replaced again.
+                self.degraded, self._seen = error.message, seen
+                _log.error("generation_not_loaded", reason=error.message)
+                return
             with self._swap:
                 old, self._loaded, self._seen = self._loaded, fresh, seen
                 if old is not None:
@@ -133,7 +142,7 @@ class Library:
                 self.corrupt += 1
                 self.degraded = error.message
                 _log.error("generation_corrupt", generation=name, reason=error.message)
-                name, digest = newest_whole(self.layout, other_than=name)
+                name, digest = newest_whole(self.layout)
                 _log.warning("serving_another_generation", generation=name)
                 return self._load_one(name, digest)
         raise CorruptGeneration("The live generation keeps changing.", remedy="Try again.")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
 from index.types import Segment, SentenceSpan
 
-SENTENCE_RULES_VERSION = "1"
+SENTENCE_RULES_VERSION = "2"
 
 # nupunkt breaks after these now and then; what follows them never starts a sentence.
 _NEVER_LAST = re.compile(
@@ -18,6 +19,8 @@ _NEVER_LAST = re.compile(
 _ABBREVIATED_MONTH_OR_NUMBER = re.compile(
     r"(?:^|\s)(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|No|Nos|Vol|Fig|Eq|pp|p)\.$"
 )
+_LIST_NUMBER = re.compile(r"\(?(?:\d{1,3}|[A-Za-z])[.)]")
+_CJK_END = re.compile(r"[。！？]+[」』）〉》”’]*")  # no blank follows, so nupunkt sees no end
 
 
 @cache
@@ -36,7 +39,7 @@ def split(text: str, segment: Segment) -> list[SentenceSpan]:
         return [SentenceSpan(segment.start, segment.end, segment.kind)]
     body = text[segment.start : segment.end]
     spans: list[SentenceSpan] = []
-    for start, end in _joined(body, list(_splitter().sent_spans(body))):
+    for start, end in _cut_cjk(body, _joined(body, list(_splitter().sent_spans(body)))):
         trimmed = body[start:end].strip()
         if trimmed:
             lead = start + len(body[start:end]) - len(body[start:end].lstrip())
@@ -46,7 +49,7 @@ def split(text: str, segment: Segment) -> list[SentenceSpan]:
 
 
 def _joined(body: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """``spans`` with false breaks undone: after an abbreviation, before a lower-case word, inside a bracket."""
+    """``spans`` with false breaks undone: after an abbreviation or a list's number, before a lower-case word."""
     joined: list[tuple[int, int]] = []
     for start, end in spans:
         if joined and _false_break(body[joined[-1][0] : joined[-1][1]].rstrip(), body[start:end].lstrip()):
@@ -56,8 +59,19 @@ def _joined(body: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     return joined
 
 
+def _cut_cjk(body: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """``spans``, cut again after each full stop of Chinese or Japanese."""
+    for start, end in spans:
+        for stop in _CJK_END.finditer(body, start, end):
+            yield start, stop.end()
+            start = stop.end()
+        yield start, end
+
+
 def _false_break(before: str, after: str) -> bool:
     if not before or not after:
+        return True
+    if _LIST_NUMBER.fullmatch(before.lstrip()):
         return True
     if before.endswith("\n") or before[-1] != ".":
         return False

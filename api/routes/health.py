@@ -5,6 +5,7 @@ from __future__ import annotations
 import anyio
 from fastapi import APIRouter, Request, Response
 
+from api.problems import row_of
 from api.schemas import Status
 from api.state import State, state_of
 from index.errors import FootnoteError
@@ -36,7 +37,7 @@ def _readiness(state: State) -> Status:
             degraded = state.footnote.library.degraded
             return Status(status="degraded" if degraded else "ok", generation=generation.name, detail=degraded)
     except FootnoteError as error:
-        return Status(status="not_ready", detail=type(error).__name__)
+        return Status(status="not_ready", detail=row_of(error).title)
 
 
 @router.get("/metrics", response_class=Response)

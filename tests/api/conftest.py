@@ -1,0 +1,72 @@
+"""The application as its clients see it, over the three short documents."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+import structlog
+from starlette.testclient import TestClient
+from structlog.testing import LogCapture
+
+from api.app import create_app
+from api.compose import Footnote
+from tests.conftest import World, serve
+
+Connect = Callable[[Footnote], TestClient]
+Live = Callable[[Footnote], str]
+
+
+@pytest.fixture(autouse=True)
+def logs() -> Iterator[list[Any]]:
+    """What was logged; nothing is printed."""
+    capture = LogCapture()
+    structlog.configure(processors=[capture])
+    yield capture.entries
+    structlog.reset_defaults()
+
+
+@pytest.fixture
+def connect() -> Iterator[Connect]:
+    """Clients of applications that run until the test ends."""
+    with ExitStack() as stack:
+        yield lambda footnote: stack.enter_context(TestClient(create_app(footnote), raise_server_exceptions=False))
+
+
+@pytest.fixture
+def live() -> Iterator[Live]:
+    """Addresses of real servers that run until the test ends."""
+    with ExitStack() as stack:
+        yield lambda footnote: stack.enter_context(contextmanager(serve)(footnote))
+
+
+@pytest.fixture
+def client(world: World, connect: Connect) -> TestClient:
+    return connect(world.footnote)
+
+
+def events_of(body: str) -> list[tuple[str, Any]]:
+    """``(name, data)`` of each server-sent event, read as strictly as the format allows."""
+    events = []
+    assert body.endswith("\n\n")
+    for block in body.removesuffix("\n\n").split("\n\n"):
+        (name,) = [line.removeprefix("event: ") for line in block.split("\n") if line.startswith("event: ")]
+        (data,) = [line.removeprefix("data: ") for line in block.split("\n") if line.startswith("data: ")]
+        events.append((name, json.loads(data)))
+    return events
+
+
+def assert_problem(response: Any, status: int, title: str = "") -> dict[str, Any]:
+    """The body, which is a problem of this status and tells nothing of the machine."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
+    assert {"type", "title", "status", "detail", "instance"} <= set(body)
+    assert body["status"] == status
+    assert body["title"] == (title or body["title"])
+    for secret in ("/tmp/", "/home/", "/work/", "Traceback", "Error", 'File "', "site-packages", "sqlite", "0x"):
+        assert secret not in response.text
+    return body
