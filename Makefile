@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help serve index test check format bench-check clean
+.PHONY: help serve index test check format clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,7 +43,7 @@ def main() -> None:
     """Entry point: what a user can mend is said in a sentence, with exit code 3."""
     terminal.log_to_stderr()
     try:
-        app()
+        app(prog_name="footnote")
     except FootnoteError as error:
         terminal.complain(error)
         sys.exit(3)
@@ -57,10 +59,12 @@ def _settings(**overrides: Any) -> Settings:
     return load_settings(**overrides)
 
 
-def _footnote(**overrides: Any) -> Footnote:
+@contextmanager
+def _footnote(**overrides: Any) -> Iterator[Footnote]:
     from api.compose import Footnote
 
-    return Footnote(_settings(**overrides))
+    with closing(Footnote(_settings(**overrides))) as footnote:
+        yield footnote
 
 
 def _text(argument: str) -> str:
@@ -77,8 +81,7 @@ def index(
     as_json: Json = False,
 ) -> None:
     """Bring the index up to date with the folder, publish it, and print the ingest report."""
-    footnote = _footnote(source=source, data=data)
-    with terminal.progress(quiet=as_json) as progress:
+    with _footnote(source=source, data=data) as footnote, terminal.progress(quiet=as_json) as progress:
         report = footnote.rebuild(progress, plan=plan, full=full)
     terminal.show_report(report, plan=plan, as_json=as_json)
 
@@ -95,8 +98,8 @@ def ask(
     from rag.answer import final
     from rag.types import Question
 
-    footnote = _footnote(source=source, data=data)
-    given = final(footnote.ask(Question(_text(question), k=k or footnote.settings.passages)))
+    with _footnote(source=source, data=data) as footnote:
+        given = final(footnote.ask(Question(_text(question), k=k or footnote.settings.passages)))
     terminal.show_answer(given, as_json=as_json)
 
 
@@ -109,9 +112,9 @@ def search(
     as_json: Json = False,
 ) -> None:
     """Print the passages that fit best."""
-    footnote = _footnote(source=source, data=data)
     query = _text(query)
-    generation, hits = footnote.search(query, k or footnote.settings.passages)
+    with _footnote(source=source, data=data) as footnote:
+        generation, hits = footnote.search(query, k or footnote.settings.passages)
     terminal.show_hits(generation, query, hits, as_json=as_json)
 
 
@@ -148,7 +151,8 @@ def rollback(
     as_json: Json = False,
 ) -> None:
     """Serve an earlier generation again."""
-    published = _footnote(data=data).roll_back(name)
+    with _footnote(data=data) as footnote:
+        published = footnote.roll_back(name)
     terminal.show({"generation": published}, f"Generation {published} is live.", as_json=as_json)
 
 

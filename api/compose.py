@@ -132,8 +132,16 @@ class Footnote:
                 "source_changed": self.folder_changed(generation),
                 "degraded": self.library.degraded,
                 "job": job,
-                "last_report": manifest.report,
+                "last_report": self._last_report() or manifest.report,
             }
+
+    def _last_report(self) -> dict[str, Any]:
+        """What the last build found and did, also when it published nothing; {} when there is no word of it."""
+        try:
+            found = json.loads(self.layout.report.read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def folder_changed(self, generation: Generation) -> bool | None:
         """Whether the source folder differs from what is indexed, told by names, sizes and times alone; None when the

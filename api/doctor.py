@@ -19,10 +19,13 @@ from index.generation import listing
 from index.tokens import count_tokens
 
 
+State = Literal["ok", "note", "failed"]
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     what: str
-    state: Literal["ok", "note", "failed"]
+    state: State
     detail: str
 
 
@@ -70,14 +73,12 @@ def _index(footnote: Footnote) -> Iterator[Finding]:
                 f"generation {generation.name}, {counts['documents']} documents, {counts['passages']} passages"
                 + (f"; served instead of the newest: {degraded}" if degraded else ""),
             )
-            uncovered = generation.store.uncovered()
+            for source, chars, covered, passages in generation.store.coverage():
+                detail = f"{covered} of {chars} characters lie in {passages} passages"
+                yield Finding(f"coverage of {source}", "ok" if covered == chars else "failed", detail)
             longest, window = generation.store.longest_passage(), int(generation.manifest.encoder["window"])
-            yield Finding(
-                "coverage",
-                "failed" if uncovered or longest > window else "ok",
-                "; ".join(f"{source}: {missing} characters in no passage" for source, missing in uncovered)
-                or f"every character of every document lies in a passage; the longest has {longest} of {window} tokens",
-            )
+            state: State = "ok" if longest <= window else "failed"
+            yield Finding("window", state, f"the longest passage has {longest} of the encoder's {window} tokens")
             for skip in generation.store.skipped():
                 yield Finding(skip.source, "note", f"skipped ({skip.reason}): {skip.detail}")
             changed = footnote.folder_changed(generation)

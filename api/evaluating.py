@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from eval.cases import load_suite
 from eval.errors import SuiteError
 from eval.run import run_suite
 from eval.types import Case, Evidence, Record, Suite, Summary
+from index.encode import load_encoder
+from index.generation import Layout
 from rag.answer import final
 
 SUITES = Path(evaluation_package.__file__).resolve().parent / "suites"
@@ -29,7 +32,9 @@ def evaluate(name: str, settings: Settings, out: Path | None, *, quiet: bool = F
     data = settings.data
     if source.resolve() != settings.source.resolve():
         data = settings.data / "suites" / suite.name
-    footnote = Footnote(settings.model_copy(update={"source": source, "data": data}))
+    # The exported model is the same for every index: one is enough.
+    encoder = partial(load_encoder, settings.encoder, Layout(settings.data).encoders)
+    footnote = Footnote(settings.model_copy(update={"source": source, "data": data}), encoder=encoder)
     try:
         with terminal.progress(quiet=quiet) as progress:
             footnote.rebuild(progress)

@@ -6,6 +6,7 @@ read back and then published by one rename; killed at any instant it leaves the 
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
@@ -25,6 +26,7 @@ from index.generation import (
     newest_whole,
     publish,
     read_current,
+    replace_file,
     read_manifest,
     seal,
     sweep,
@@ -57,9 +59,13 @@ def build(options: BuildOptions, encoder: Encoder, progress: Progress = lambda *
             if not options.plan and not _is_unchanged(layout, ingest, report, previous):
                 _write_vectors(options, encoder, ingest, staged, previous, progress)
                 report = replace(report, seconds=_since(started), published=True)
-                return _publish(layout, encoder, ingest, staged, report, progress)
-            live = previous.name if previous is not None and not options.plan else ""
-            return replace(report, generation=live, seconds=_since(started))
+                report = _publish(layout, encoder, ingest, staged, report, progress)
+            elif not options.plan:
+                assert previous is not None  # something is unchanged
+                report = replace(report, generation=previous.name, seconds=_since(started))
+            if not options.plan:
+                replace_file(layout.report, json.dumps(asdict(report), indent=1) + "\n")
+            return report
         finally:
             shutil.rmtree(staged, ignore_errors=True)
             if previous is not None:

@@ -168,9 +168,12 @@ class OnnxEncoder:
 
     def encode_query(self, text: str) -> Vector:
         ids = self._tokenizer.encode(text).ids
-        if len(ids) > self.window + 2:
-            ids = ids[: self.window + 1] + ids[-1:]  # keep the closing special token
-        return _unit(self._run(ids).mean(axis=0))
+        if len(ids) <= self.window + 2:
+            return _unit(self._run(ids).mean(axis=0))
+        # A pasted text: every window's tokens count, each window between the special tokens of the whole.
+        first, inner, last = ids[:1], ids[1:-1], ids[-1:]
+        windows = [inner[i : i + self.window] for i in range(0, len(inner), self.window)]
+        return _unit(np.concatenate([self._run([*first, *window, *last]) for window in windows]).mean(axis=0))
 
     def _run(self, ids: Sequence[int]) -> NDArray[np.float32]:
         row = np.asarray([ids], dtype=np.int64)  # (1, n_tokens)

@@ -15,7 +15,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any
@@ -39,6 +39,10 @@ class Layout:
     @property
     def current(self) -> Path:
         return self.data / "CURRENT"
+
+    @property
+    def report(self) -> Path:
+        return self.data / "ingest-report.json"
 
     @property
     def generations(self) -> Path:
@@ -95,17 +99,17 @@ def _files_of(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "MANIFEST.json")
 
 
-def seal(folder: Path, **fields: Any) -> str:
+def seal(folder: Path, **about: Any) -> str:
     """Make ``folder`` durable: fsync every file, write MANIFEST.json with their hashes, read everything back.
 
-    ``fields`` are those of Manifest but ``files``. Returns the SHA-256 of the manifest."""
+    ``about`` are the fields of Manifest but ``files``. Returns the SHA-256 of the manifest."""
     paths = _files_of(folder)
     for path in [*paths, *(entry for entry in folder.rglob("*") if entry.is_dir())]:
         _fsync(path)
     files = {
         path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": _hash_file(path)} for path in paths
     }
-    body = {"format": FORMAT_VERSION, **fields, "files": files}
+    body = {"format": FORMAT_VERSION, **about, "files": files}
     # The checksum tells a damaged manifest even when CURRENT, which holds its hash, is lost.
     text = json.dumps({**body, "checksum": _checksum(body)}, indent=1, sort_keys=True) + "\n"
     manifest = folder / "MANIFEST.json"
@@ -122,13 +126,18 @@ def _checksum(body: dict[str, Any]) -> str:
 
 def publish(layout: Layout, name: str, manifest_sha256: str) -> None:
     """Make ``name`` the live generation: one atomic replacement of CURRENT, durable when this returns."""
-    temporary = layout.current.with_name("CURRENT.tmp")
+    replace_file(layout.current, f"{name} {manifest_sha256}\n")
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Give ``path`` new content: at any instant it holds the old text or the new one, whole."""
+    temporary = path.with_name(path.name + ".tmp")
     with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(f"{name} {manifest_sha256}\n")
+        stream.write(text)
         stream.flush()
         os.fsync(stream.fileno())
-    temporary.replace(layout.current)
-    _fsync(layout.data)
+    temporary.replace(path)
+    _fsync(path.parent)
 
 
 def adopt(layout: Layout, staged: Path, name: str) -> None:
@@ -154,11 +163,11 @@ def read_manifest(folder: Path, expected_sha256: str = "") -> Manifest:
         raise CorruptGeneration(f"The manifest of generation {folder.name} cannot be read.", remedy=_REBUILD) from error
     if (expected_sha256 and sha256(raw).hexdigest() != expected_sha256) or _checksum(body) != checksum:
         raise CorruptGeneration(f"The manifest of generation {folder.name} is damaged.", remedy=_REBUILD)
-    version = body.pop("format")
-    if version != FORMAT_VERSION:
+    version = body.pop("format", None)
+    if version != FORMAT_VERSION or set(body) != {field.name for field in fields(Manifest)}:
         raise IncompatibleIndex(
             f"Generation {folder.name} has format version {version}; this Footnote reads {FORMAT_VERSION}.",
-            remedy="Run footnote index --full to build it again from the source folder.",
+            remedy=_REBUILD,
         )
     return Manifest(**body)
 
@@ -250,7 +259,7 @@ def lease(layout: Layout, name: str) -> IO[str] | None:
 
 def sweep(layout: Layout) -> None:
     """Delete what interrupted builds left; first of all, or a disk they filled stays full. Needs the writer lock."""
-    for stray in (*layout.generations.glob(".staging-*"), *layout.data.glob("CURRENT.tmp")):
+    for stray in (*layout.generations.glob(".staging-*"), *layout.data.glob("*.tmp")):
         if stray.is_dir():
             shutil.rmtree(stray)
         else:

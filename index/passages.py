@@ -18,7 +18,7 @@ from itertools import groupby
 from index.sentences import SENTENCE_RULES_VERSION, split
 from index.types import Parsed, PassageSpan, Place, SentenceSpan
 
-PASSAGE_RULES_VERSION = f"1.{SENTENCE_RULES_VERSION}"
+PASSAGE_RULES_VERSION = f"2.{SENTENCE_RULES_VERSION}"
 
 _MIN_FILL = 0.5  # share of the window that a passage has at least, when its section is longer than the window
 
@@ -44,9 +44,7 @@ def build_passages(parsed: Parsed, token_spans: TokenSpans, max_tokens: int) -> 
     longer is cut between words (inside one where a word alone is longer)."""
     text = parsed.text
     units = list(_units(parsed, token_spans, max_tokens))
-    groups: list[list[_Unit]] = []
-    for _, section in groupby(units, key=lambda unit: _section(unit.place)):
-        groups.extend(_pack(text, list(section), max_tokens))
+    groups = [group for section in _sections(units) for group in _pack(text, section, max_tokens)]
     passages: list[PassageSpan] = []
     for group in _within_window(text, groups, token_spans, max_tokens):
         # Each passage starts where the one before it ended, so white space between two belongs to the first.
@@ -55,7 +53,8 @@ def build_passages(parsed: Parsed, token_spans: TokenSpans, max_tokens: int) -> 
             passages[-1] = _ending_at(passages[-1], start)
         tokens = len(token_spans(text[group[0].span.start : group[-1].span.end]))
         spans = tuple(unit.span for unit in group)
-        passages.append(PassageSpan(start, group[-1].span.end, tokens, group[0].place, spans))
+        place = next((unit.place for unit in group if unit.span.kind != "heading"), group[0].place)
+        passages.append(PassageSpan(start, group[-1].span.end, tokens, place, spans))
     if passages:
         passages[-1] = _ending_at(passages[-1], len(text))
     return passages
@@ -65,8 +64,30 @@ def _ending_at(passage: PassageSpan, end: int) -> PassageSpan:
     return PassageSpan(passage.start, end, passage.n_tokens, passage.place, passage.sentences)
 
 
+def _sections(units: Sequence[_Unit]) -> Iterator[list[_Unit]]:
+    """Runs of sentences under one heading path. A heading with nothing under it but other headings goes with the first
+    section below it on the same slide or sheet: alone it would be found for its words and answer nothing."""
+    waiting: list[_Unit] = []
+    for _, found in groupby(units, key=lambda unit: _section(unit.place)):
+        section = list(found)
+        if waiting and _sheet(waiting[-1].place) != _sheet(section[0].place):
+            yield waiting
+            waiting = []
+        if all(unit.span.kind == "heading" for unit in section):
+            waiting += section
+        else:
+            yield waiting + section
+            waiting = []
+    if waiting:
+        yield waiting
+
+
 def _section(place: Place) -> tuple[object, ...]:
     return place.heading_path, place.slide, place.sheet, place.chapter
+
+
+def _sheet(place: Place) -> tuple[object, ...]:
+    return place.slide, place.sheet
 
 
 def _units(parsed: Parsed, token_spans: TokenSpans, max_tokens: int) -> Iterator[_Unit]:

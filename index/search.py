@@ -45,7 +45,7 @@ def search(
 ) -> list[Hit]:
     """The ``k`` best passages, best first, among the documents with these ids when given.
 
-    Signals and sentence scores of a hit are those of the first query."""
+    Signals and sentence scores of a hit are means over the queries, by weight."""
     among = generation.store.rows_of(documents) if documents is not None else None
     rows = sorted({row for query in queries for row in _candidates(generation, query, depth, among)})
     if not rows:
@@ -54,25 +54,28 @@ def search(
     spans = [(passage.sentences[0].row, passage.sentences[-1].row + 1) for passage in passages]
     dense_rows = generation.vectors.rows(rows)  # (n, dim)
     sentence_rows = [generation.sentences.rows(start, end) for start, end in spans]  # n times (n_sentences, dim)
-    total = np.zeros(len(rows))
-    first: tuple[NDArray[np.float64], list[NDArray[np.float32]], NDArray[np.float64]] | None = None
+    total, mean_dense, mean_lexical = np.zeros(len(rows)), np.zeros(len(rows)), np.zeros(len(rows))
+    mean_sentence = [np.zeros(len(vectors)) for vectors in sentence_rows]
+    weight = sum(query.weight for query in queries)
     for query in queries:
         dense = np.asarray(dense_rows @ query.vector, dtype=np.float64)  # (n,)
-        per_sentence = [vectors @ query.vector for vectors in sentence_rows]
-        best = np.array([scores.max() for scores in per_sentence], dtype=np.float64)
+        per_sentence = [np.asarray(vectors @ query.vector, dtype=np.float64) for vectors in sentence_rows]
+        best = np.array([scores.max() for scores in per_sentence])
         found = dict(generation.lexical.search(query.terms, len(rows), rows))
         lexical = np.array([found.get(row, 0.0) for row in rows])
         total += query.weight * (standardise(dense) + standardise(best) + standardise(lexical))
-        if first is None:
-            first = dense, per_sentence, lexical
-    assert first is not None
+        share = query.weight / weight
+        mean_dense += share * dense
+        mean_lexical += share * lexical
+        for mean, scores in zip(mean_sentence, per_sentence, strict=True):
+            mean += share * scores
     order = sorted(range(len(rows)), key=lambda i: (-total[i], rows[i]))[:k]
     return [
         Hit(
             passages[i],
             float(total[i]),
-            Signals(float(first[0][i]), float(first[1][i].max()), float(first[2][i])),
-            tuple(float(score) for score in first[1][i]),
+            Signals(float(mean_dense[i]), float(mean_sentence[i].max()), float(mean_lexical[i])),
+            tuple(float(score) for score in mean_sentence[i]),
         )
         for i in order
     ]

@@ -232,14 +232,16 @@ class Reader:
         rows = self._all("SELECT row, first_sentence FROM passages WHERE key = ? LIMIT 1", (key,))
         return (rows[0][0], rows[0][1]) if rows else None
 
-    def uncovered(self) -> list[tuple[str, int]]:
-        """``(source, characters)`` of every document some of whose text lies in no passage; empty when all is well."""
-        rows = self._all(
-            'SELECT d.source, c.n_chars - coalesce((SELECT sum(p."end" - p.start) FROM passages p'
-            " WHERE p.content = c.content), 0) AS missing FROM documents d JOIN contents c ON c.content = d.content"
-            " WHERE missing != 0 ORDER BY d.source"
-        )
-        return [(source, missing) for source, missing in rows]
+    def coverage(self) -> list[tuple[str, int, int, int]]:
+        """``(source, characters, characters that lie in a passage, passages)`` of every document, by source."""
+        return [
+            (source, chars, covered, passages)
+            for source, chars, covered, passages in self._all(
+                'SELECT d.source, c.n_chars, coalesce(sum(p."end" - p.start), 0), count(p.row) FROM documents d'
+                " JOIN contents c ON c.content = d.content LEFT JOIN passages p ON p.content = c.content"
+                " GROUP BY d.document_id ORDER BY d.source"
+            )
+        ]
 
     def longest_passage(self) -> int:
         """Most encoder tokens in any passage; 0 when there are none."""

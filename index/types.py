@@ -110,7 +110,7 @@ class Encoder(Protocol):
         The result depends on nothing but the arguments: not on what else is encoded before, after or beside it."""
 
     def encode_query(self, text: str) -> Vector:
-        """Encode a question, (dim,) float32, unit length; what exceeds the window is cut."""
+        """Encode a question, (dim,) float32, unit length; one longer than the window counts whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from index.types import Skipped
 _MAX_DEPTH = 64  # folders deeper than this are a loop or an attack, not a library
 _MAX_PATH_BYTES = 4096  # Linux's own limit
 _READ_TRIES = 3
+_STAT_REASONS = {errno.ENOENT: "vanished", errno.ENAMETOOLONG: "path_limit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def _entries(root: bytes, below: bytes, forbidden: set[tuple[int, int]], depth: 
         try:
             info = entry.stat(follow_symlinks=False)
         except OSError as error:
-            reason = "vanished" if isinstance(error, FileNotFoundError) else "unreadable"
+            reason = _STAT_REASONS.get(error.errno or 0, "unreadable")
             yield Skipped(printable(path), reason, os.strerror(error.errno or 0))
             continue
         if stat.S_ISLNK(info.st_mode):
@@ -146,17 +147,19 @@ def read(root: Path, file: FoundFile, *, max_bytes: int) -> tuple[bytes, Stat]:
         except OSError as error:
             reason = "symlink" if error.errno == errno.ELOOP else "unreadable"
             raise SkipFile(reason, os.strerror(error.errno or 0)) from error
-        with os.fdopen(handle, "rb") as stream:
+        try:
             before = os.fstat(handle)
             if not stat.S_ISREG(before.st_mode):
                 raise SkipFile("not_regular")
             if before.st_size > max_bytes:
                 raise SkipFile("too_large", f"{before.st_size} bytes; the limit is {max_bytes}")
-            try:
+            with open(handle, "rb", closefd=False) as stream:
                 data = stream.read(max_bytes + 1)
-            except OSError as error:
-                raise SkipFile("unreadable", os.strerror(error.errno or 0)) from error
             after = os.fstat(handle)
+        except OSError as error:
+            raise SkipFile("unreadable", os.strerror(error.errno or 0)) from error
+        finally:
+            os.close(handle)
         if Stat.of(before) == Stat.of(after) and len(data) == after.st_size:
             return data, Stat.of(after)
     raise SkipFile("unstable")

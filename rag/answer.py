@@ -15,10 +15,11 @@ from hashlib import sha256
 from index.generation import Generation
 from index.search import make_query, search
 from index.types import Encoder, Hit
+from rag.abstain import confidence, weigh
 from rag.cite import SourceChanged, cite
 from rag.errors import BadQuestion
 from rag.rewrite import understand
-from rag.select import Candidate, candidates, confidence, select, weigh
+from rag.select import Candidate, candidates, select
 from rag.types import (
     Answer,
     AnswerSentence,
@@ -56,7 +57,7 @@ def answer(
     Raises BadQuestion for an empty or overlong question. Abstaining is a Done with a reason."""
     clock = _Clock()
     _check(question)
-    answer_id = _answer_id(question, generation.name)
+    answer_id = _answer_id(question, generation.name, options)
     understood = understand(question.text, question.messages)
     documents = generation.store.resolve(question.documents) if question.documents else None
     hits: list[Hit] = []
@@ -124,9 +125,9 @@ def _check(question: Question) -> None:
         )
 
 
-def _answer_id(question: Question, generation: str) -> str:
-    """The same question put to the same generation has the same id, 20 hex digits."""
-    return sha256(json.dumps([generation, asdict(question)]).encode()).hexdigest()[:20]
+def _answer_id(question: Question, generation: str, options: AnswerOptions) -> str:
+    """The same question put to the same generation with the same options has the same id, 20 hex digits."""
+    return sha256(json.dumps([generation, asdict(question), asdict(options)]).encode()).hexdigest()[:20]
 
 
 def _reason(

@@ -5,19 +5,41 @@ from __future__ import annotations
 import re
 from typing import Literal
 
+from index.lexical import STOP_WORDS
+
 Kind = Literal["person", "place", "date", "quantity", "amount", "name", "open"]
 """amount: of money, where "free" is an answer. name: of a thing. open: any sentence may answer."""
 
+# Where a question word asks, and does not merely join a clause ("the soldiers who were hurt"): at the start, after a
+# preposition or a conjunction, or as the very last word.
+_ASKING = r"(?:^\W*|(?:\b(?:and|but|or|so|in|at|to|from|by|for|of|with|on|since|until|about|is|was|,) |, ))"
+
+_NOUNS_OF_PEOPLE = (
+    "person|people|leader|official|agency|agencies|organi[sz]ation|company|companies|team|country|countries|institute|"
+    "president|king|queen|player|artist|singer|band|actor|actress|author|writer|group|party|analysts?|experts?"
+)
+_NOUNS_OF_PLACE = "city|cities|towns?|places?|locations?|regions?|states?|villages?|counties|county|continents?"
+_NOUNS_OF_NUMBER = "number|share|percentage|proportion|rate|size|total|limit|port|status|exit code|population|average"
+
 _PATTERNS: tuple[tuple[Kind, str], ...] = (
-        ("amount", r"\bhow much (?:did|does|do|was|is|were|are|money|would|will)\b|\b(?:costs?|price|paid|pay|fee|charged?|compensation|money)\b"),
-        ("quantity", r"\bhow (?:many|much|long|old|far|big|large|tall|high|deep|often|fast|heavy|wide)\b"
-                     r"|\bwhat (?:is|was|were|are) the (?:number|share|percentage|proportion|rate|size|total|limit)\b"
-                     r"|\bwhat (?:number|share|percentage|proportion|port|status|exit code)\b|\bby what factor\b"),
-        ("date", r"\bwhen\b|\b(?:what|which) (?:year|date|day|month|century|time|weekday)\b|\bsince what\b"),
-        ("person", r"\bwho(?:se|m)?\b|\b(?:what|which) (?:person|people|leader|official|agency|organi[sz]ation|company|team|country|institute)\b"),
-        ("place", r"\bwhere\b|\b(?:what|which) (?:city|cities|town|place|places|location|region|state|village)\b"),
-        ("name", r"\b(?:what|which) (?:is|was|are|were) the (?:exact |full |official )?names?\b|\bname of\b|\bnamed\b|\bwhat .* called\b"),
-)  # fmt: skip
+    ("name", r"\bnames? (?:is|are|was|were|of)\b|\bnamed\?*$|\bwhat\b.* called\?*$|^\W*name\b"),
+    (
+        "amount",
+        r"\bhow (?:much (?:did|does|do|was|is|were|are|money|would|will)|expensive|costly)\b"
+        r"|\b(?:costs?|price|prices|priced|paid|pays?|fees?|charged?|compensation|money|salary|wages?|bill(?:ed)?)\b",
+    ),
+    (
+        "quantity",
+        r"\bhow (?:many|much|long|old|far|big|large|tall|high|deep|often|fast|heavy|wide|strong)\b|\bby what factor\b"
+        rf"|\bwhat (?:is|was|were|are) the (?:\w+ )?(?:{_NOUNS_OF_NUMBER})\b|\bwhat (?:{_NOUNS_OF_NUMBER})\b",
+    ),
+    (
+        "date",
+        rf"{_ASKING}when\b|\b(?:what|which) (?:year|date|day|month|century|time|weekday|decade)s?\b|\bwhen\W*$",
+    ),
+    ("person", rf"{_ASKING}who(?:se|m)?\b|\bwho\W*$|\b(?:what|which) (?:\w+ )?(?:{_NOUNS_OF_PEOPLE})\b"),
+    ("place", rf"{_ASKING}where\b|\bwhere\W*$|\b(?:what|which) (?:\w+ )?(?:{_NOUNS_OF_PLACE})\b"),
+)
 _ASKS = tuple((kind, re.compile(pattern, re.IGNORECASE)) for kind, pattern in _PATTERNS)
 
 _NUMBER_WORDS = (
@@ -26,42 +48,87 @@ _NUMBER_WORDS = (
     "millions?|billions?|dozens?|half|quarter|third|twice|once|double[ds]?|tripled?|both|several|many|few"
 )
 _NUMBER = re.compile(rf"\d|\b(?:{_NUMBER_WORDS})\b", re.IGNORECASE)
+# A sum of money, or a word that says there was none.
 _MONEY = re.compile(
-    r"[$€£¥]|\b(?:free|nothing|no (?:charge|payment|cost|compensation|money)|refused|declined|unpaid)\b", re.IGNORECASE
+    r"[$€£¥]|\b(?:dollars?|euros?|pounds?|francs?|yen|yuan|crowns?|rubles?|roubles?|cents?|free|for nothing|unpaid|"
+    r"no (?:charge|payment|cost|compensation|money)|"
+    r"(?:refus|declin|reject|waiv)\w+ (?:\w+ )?(?:compensation|payment|money))\b"
+    r"|\b(?:costs?|price|prices?|paid|fees?|charged?|worth|salary|wages?)\b.*\d|\d.*\b(?:costs?|price|paid|fees?|worth)\b",
+    re.IGNORECASE,
 )
 _DATE = re.compile(
-    r"\b(?:1\d{3}|20\d{2})\b|\b(?:Jan(?:uary)?|Feb(?:ruary)?|March|April|May|June|July|Aug(?:ust)?|Sept?(?:ember)?|"
-    r"Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\b|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day\b|"
-    r"\b(?:century|yesterday|today|tomorrow|ago|last (?:year|month|week)|noon|midnight|decades?)\b|\b\d{1,2}:\d{2}\b"
+    r"\b(?:1\d{3}|20\d{2})s?\b|\b(?:Jan(?:uary)?|Feb(?:ruary)?|March|April|May|June|July|Aug(?:ust)?|Sept?(?:ember)?|"
+    r"Oct(?:ober)?|Nov(?:ember)?|Dec(?:ember)?)\b|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b|"
+    r"\b(?:century|yesterday|today|tomorrow|ago|(?:last|next|this) (?:year|month|week)|noon|midnight|decades?)\b|"
+    r"\b\d{1,2}:\d{2}\b"
 )
 # A capitalised word that is not merely the first of its sentence, or two in a row wherever they stand.
 _NAME = re.compile(
-    r"(?<=[\w,;:)”’\"'] )[\"“(]?[A-Z][\w’'.-]+|\b[A-Z][\w’'-]+ (?:(?:of|the|for|de|von|van) )*[A-Z][\w’'-]+|\b[A-Z]{2,}\b"
+    r"(?<=[\w,;:)”’\"'] )[\"“(]?[A-Z][\w’'.-]+|\b[A-Z][\w’'-]+ (?:(?:of|the|for|de|von|van) )*[A-Z][\w’'-]+"
+    r"|\b[A-Z]{2,}\b"
 )
+_HOLDS = {"amount": _MONEY, "quantity": _NUMBER, "date": _DATE, "person": _NAME, "place": _NAME, "name": _NAME}
+
+# Words that say what kind is asked for. A sentence that holds one of the kind need not repeat them.
+_SAID_BY_KIND: dict[Kind, str] = {
+    "amount": "cost costs costly expensive price prices pay pays paid fee fees charge charged money amount compensation"
+    " bill billed",
+    "quantity": "number share percentage proportion total amount rate roughly about exactly",
+    "date": "year date day month century time weekday decade",
+    "person": "person people official role name",
+    "place": "city cities town place places location located region",
+    "name": "name names named called",
+    "open": "",
+}
 
 
 def kind_of(question: str) -> Kind:
-    """The kind of answer asked for, by the question's own words.
+    """The kind of answer asked for, by the question's own words; of two kinds the one named first.
 
     >>> kind_of("When was the harbour opened?")
     'date'
     """
-    for kind, pattern in _ASKS:
-        if pattern.search(question):
-            return kind
-    return "open"
+    found = [(match.start(), i) for i, (_, asks) in enumerate(_ASKS) if (match := asks.search(question))]
+    return _ASKS[min(found)[1]][0] if found else "open"
 
 
 def holds(kind: Kind, sentence: str, question_words: frozenset[str]) -> bool:
     """Whether ``sentence`` has something of this kind that is not in the question already (lower-case words)."""
     if kind == "open":
         return True
-    if kind == "amount" and _MONEY.search(sentence):
-        return True
-    pattern = {"amount": _NUMBER, "quantity": _NUMBER, "date": _DATE}.get(kind, _NAME)
-    return any(_is_new(found.group(), question_words) for found in pattern.finditer(sentence))
+    return any(_is_new(found.group(), question_words) for found in _HOLDS[kind].finditer(sentence))
+
+
+def said_by_kind(kind: Kind) -> frozenset[str]:
+    """Lower-case words of a question that a sentence holding this kind answers without repeating them."""
+    return frozenset(_SAID_BY_KIND[kind].split())
 
 
 def _is_new(found: str, question_words: frozenset[str]) -> bool:
     words = re.findall(r"\w+", found.lower())
     return not words or any(word not in question_words for word in words)
+
+
+_NAME_OF = re.compile(r"\bnames? (?:of )?(?:the |a |an |this |that )?(?P<noun>(?:[\w-]+['’]s )?[\w-]+)", re.IGNORECASE)
+_WHICH = re.compile(r"\bwhich (?:[A-Z][\w-]* )*(?P<noun>[a-z][\w-]+)")
+
+
+def named_noun(question: str) -> str:
+    """The noun whose name is asked for, lower-case; "" when no name is.
+
+    >>> named_noun("Which hospital treats them?")
+    'hospital'
+    """
+    found = _WHICH.search(question[:1].lower() + question[1:]) or (
+        _NAME_OF.search(question) if kind_of(question) == "name" else None
+    )
+    noun = found["noun"].split()[-1].lower() if found else ""
+    return "" if noun in STOP_WORDS else noun
+
+
+def names_noun(noun: str, text: str) -> bool:
+    """Whether ``text`` has a proper name beside ``noun``: "Park Hospital", "the newspaper The Mail", "a city, York"."""
+    stem = re.escape(noun[:-1] if noun.endswith(("s", "y", "e")) else noun)
+    beside = rf"\b{stem}\w{{0,3}}\b,? (?:(?:of|named|called|such as|is|was|are|were|in|like|the) )*[\"“]?[A-Z]"
+    itself = rf"[a-z,] (?:the )?(?:[A-Z][\w’'-]+ )*{stem[:1].upper()}{stem[1:]}\w{{0,3}}\b|[A-Z][\w’'.-]+ {stem}\b"
+    return bool(re.search(f"{beside}|{itself}", text))

@@ -48,15 +48,18 @@ _NAME = re.compile(r"\b[A-Z][\w’'-]*(?:\s+(?:of\s+|the\s+)*[A-Z][\w’'-]*)*")
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """The question as it is answered, and what is searched for, each with its weight; the first is the question."""
+    """The question as it is answered, and what is searched for, each with its weight. Sentences are scored by the
+    first search, which is the question as asked wherever that can be searched for by itself."""
 
     standalone: str
     searches: tuple[tuple[str, float], ...]
 
 
 def understand(question: str, messages: Sequence[Turn]) -> Understood:
-    """Read ``question`` after ``messages``. Only the user's own turns are taken in: an earlier answer is no evidence."""
-    asked = [turn.content.strip()[:_MAX_TURN_CHARS] for turn in messages if turn.role == "user" and turn.content.strip()]
+    """Read ``question`` after ``messages``, of which only the user's own are taken in: an answer is no evidence."""
+    asked = [
+        turn.content.strip()[:_MAX_TURN_CHARS] for turn in messages if turn.role == "user" and turn.content.strip()
+    ]
     if not asked:
         return Understood(question, ((question, 1.0),))
     before = asked[0]
@@ -64,7 +67,7 @@ def understand(question: str, messages: Sequence[Turn]) -> Understood:
         before = _carried(earlier, before)
     standalone = _standalone(question, before)
     # Read together, the question before drowns the one asked: so that is searched for by itself too, and comes first.
-    searches = {question: 1.0, standalone: 1.0} if standalone.endswith(question.strip()) else {standalone: 1.0}
+    searches = {standalone: 1.0, question: 1.0} if standalone.endswith(question.strip()) else {standalone: 1.0}
     for earlier in (asked[-1], asked[0]):
         searches.setdefault(earlier, _HISTORY_WEIGHT)
     return Understood(standalone, tuple(searches.items()))

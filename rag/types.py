@@ -13,7 +13,7 @@ Role = Literal["user", "assistant", "system"]
 Reason = Literal["", "no_evidence", "weak_evidence", "index_empty", "not_indexed"]
 """Why an answer abstains; "" when it does not.
 
-no_evidence: nothing retrieved shares a word or a meaning with the question.
+no_evidence: nothing was retrieved, or no quotation held against its source.
 weak_evidence: passages were found, and none says what is asked.
 index_empty: the index holds no text. not_indexed: the documents asked for are not in the index."""
 Verdict = Literal["supported", "unsupported", "contradicted", "unjudged"]

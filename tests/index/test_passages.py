@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -52,7 +53,7 @@ def check(parsed: Parsed, token_spans: TokenSpans, window: int) -> list[PassageS
         assert passages == []
         return passages
     assert passages[0].start == 0 and passages[-1].end == len(parsed.text)
-    for one, two in zip(passages, passages[1:], strict=False):
+    for one, two in pairwise(passages):
         assert one.end == two.start
     places = {char: segment for segment in parsed.segments for char in range(segment.start, segment.end)}
     owners = dict.fromkeys(range(len(parsed.text)), 0)
@@ -78,8 +79,25 @@ def check(parsed: Parsed, token_spans: TokenSpans, window: int) -> list[PassageS
 
 
 WORD = st.sampled_from(
-    ["tide", "Ships", "Dr.", "U.S.", "3.14", "e.g.", "🚢", "naïve", "東京", "a" * 90, "(built", "in)", "…", "No.", "I."]
-    + ["the", "harbour", "of", "and", "rope"]
+    [
+        "tide",
+        "Ships",
+        "rope",
+        "of",
+        "Dr.",
+        "U.S.",
+        "3.14",
+        "e.g.",
+        "🚢",
+        "naïve",
+        "東京",
+        "a" * 90,
+        "(built",
+        "in)",
+        "…",
+        "No.",
+        "I.",
+    ]
 )
 SENTENCE = st.builds(
     lambda inner, stop: " ".join(inner) + stop,
@@ -149,7 +167,7 @@ def test_two_short_sections_stay_two_passages() -> None:
 
 
 def test_a_section_is_cut_at_the_end_of_a_paragraph_where_one_is_near() -> None:
-    ships, ropes = "Ships came in the night. They lay at the quay.", "Ropes were made of hemp. They were sold by weight."
+    ships, ropes = "Ships came in the night. They lay at the quay.", "Ropes were made of hemp. They sold by weight."
     parsed = prose(ships, ropes)
     first, second = check(parsed, words, 14)
     assert parsed.text[first.start : first.end].strip() == ships

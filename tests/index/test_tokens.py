@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from index import tokens
 from index.tokens import count_tokens, o200k
 
 
@@ -39,7 +38,7 @@ def test_a_special_token_in_a_document_is_ordinary_text() -> None:
 def packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Stands where the package's own ranks lie; the good ones are read again afterwards."""
     (tmp_path / "data").mkdir()
-    monkeypatch.setattr(tokens.resources, "files", lambda _: tmp_path)
+    monkeypatch.setattr("index.tokens.resources.files", lambda _: tmp_path)
     o200k.cache_clear()
     yield tmp_path / "data" / "o200k_base.tiktoken.xz"
     o200k.cache_clear()

@@ -1,0 +1,119 @@
+"""A question taken apart: what it is about, what kind of answer it wants, and how much of it a text covers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Set
+from dataclasses import dataclass
+from functools import cache
+
+from index.lexical import content_terms, terms
+from rag.kinds import Kind, kind_of, said_by_kind
+
+_CONTEXT_WEIGHT = 0.35  # of words from the sentences before the one that asks
+_VARIANT = 0.8  # a word of the same stem by its letters: treat, treatment
+_RELATED = 0.8  # a word of the same field: warn, fear
+_MIN_STEM, _MAX_SUFFIX = 4, 4  # letters that two variants share, and may differ by
+
+# Words a question uses where the text that answers it uses another. Plain English only.
+_FIELDS = (
+    "say tell state claim declare report comment remark mention write explain think believe argue expect warn fear"
+    " concern worry suggest",
+    "danger risk threat concern worry fear",
+    "die kill death casualty fatality dead",
+    "begin start open launch found establish create",
+    "end finish close stop",
+    "cost price pay charge fee money expensive free compensation bill",
+    "expert analyst specialist researcher scientist",
+    "job role position post capacity office profession occupation",
+    "build construct erect",
+    "live reside home",
+    "big large great huge",
+    "win victory beat defeat",
+    "make produce manufacture build",
+    "buy purchase acquire",
+    "rise increase growth grow jump surge",
+    "fall decrease decline drop",
+    "hurt injure wound",
+    "film movie",
+    "send dispatch deploy",
+    "get receive obtain",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A question as selection and abstention see it. ``weights`` and ``even`` are by index term."""
+
+    kind: Kind
+    words: frozenset[str]  # all of its words, lower-case
+    weights: dict[str, float]  # idf
+    even: dict[str, float]  # the same terms without idf
+    names: frozenset[str]  # terms that are names or numbers
+    implied: frozenset[str]  # terms that holding the kind asked for covers
+
+
+def ask(question: str, idf: Callable[[str], float]) -> Asked:
+    """Take ``question`` apart. Of several sentences the last one asks and the others say what about."""
+    focus = focus_of(question)
+    kind = kind_of(focus)
+    asking = set(content_terms(focus))
+    every = {term: 1.0 if term in asking else _CONTEXT_WEIGHT for term in content_terms(question)}
+    return Asked(
+        kind=kind,
+        words=frozenset(re.findall(r"\w+", question.lower())),
+        weights={term: share * max(idf(term), 0.0) for term, share in every.items()},
+        even=every,
+        names=frozenset(_names(question) & every.keys()),
+        implied=frozenset(term for word in said_by_kind(kind) for term in terms(word)) & every.keys(),
+    )
+
+
+def focus_of(question: str) -> str:
+    """The last sentence of ``question``: the one that asks, where those before it say what about."""
+    return re.split(r"(?<=[?.!])\s+(?=\S)", question.strip())[-1]
+
+
+def coverage(weights: dict[str, float], present: Set[str], implied: Set[str] = frozenset()) -> float:
+    """Share of ``weights`` whose terms are ``present``, in [0, 1]; a variant or a related word counts in part."""
+    whole = sum(weights.values())
+    got = sum(weight * (1.0 if term in implied else match(term, present)) for term, weight in weights.items())
+    return got / whole if whole > 0 else 0.0
+
+
+def match(term: str, present: Set[str]) -> float:
+    """How well the best of ``present`` stands for ``term``, in [0, 1]."""
+    if term in present:
+        return 1.0
+    if any(_is_variant(term, other) for other in present):
+        return _VARIANT
+    return _RELATED if _related().get(term, frozenset()) & present else 0.0
+
+
+def _is_variant(one: str, other: str) -> bool:
+    if one[:_MIN_STEM] != other[:_MIN_STEM] or abs(len(one) - len(other)) > _MAX_SUFFIX:
+        return False
+    return min(len(one), len(other)) >= _MIN_STEM and (one.startswith(other) or other.startswith(one))
+
+
+@cache
+def _related() -> dict[str, frozenset[str]]:
+    fields: dict[str, frozenset[str]] = {}
+    for field in _FIELDS:
+        together = frozenset(terms(field))
+        for term in together:
+            fields[term] = fields.get(term, frozenset()) | together
+    return fields
+
+
+def _names(question: str) -> set[str]:
+    """Terms of numbers and of capitalised words; none of the latter where capitals mean nothing."""
+    words = re.findall(r"[\w’'-]+", question)
+    shouted = sum(word[0].isupper() for word in words) > 0.6 * len(words)
+    starts = {match.start(1) for match in re.finditer(r"(?:^|[?.!]\s+)\W*(\w)", question)}
+    found: list[str] = []
+    for word in re.finditer(r"[\w’'-]+", question):
+        named = word.group()[0].isupper() and word.start() not in starts and not shouted
+        if named or any(character.isdigit() for character in word.group()):
+            found.append(word.group())
+    return set(content_terms(" ".join(found))) if found else set()

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+from index.types import Hit
+from rag.asked import ask, coverage, focus_of, match
+from rag.select import candidates, select
+from tests.rag.corpus import flat, hit
+
+
+def quoted(question: str, *hits: Hit) -> list[str]:
+    return [candidate.sentence.text for candidate in select(question, candidates(question, hits, flat))]
+
+
+def test_the_sentence_that_says_it_is_quoted_and_the_others_are_not() -> None:
+    port = hit(("The harbour was opened in 1925.", 0.7), ("Gulls live on the cliffs nearby.", 0.1))
+    assert quoted("When was the harbour opened?", port) == ["The harbour was opened in 1925."]
+
+
+def test_a_sentence_with_the_number_asked_for_beats_one_that_is_nearer_in_meaning() -> None:
+    port = hit(("Sailors came to the harbour.", 0.62), ("Hundreds of sailors came to the harbour.", 0.6))
+    ranked = candidates("How many sailors came to the harbour?", [port], flat)
+    assert ranked[0].sentence.text.startswith("Hundreds")
+
+
+def test_beside_the_best_sentence_only_numbers_answer_how_many() -> None:
+    port = hit(("Sailors from the islands came to the port.", 0.6), ("Forty sailors came to the port.", 0.6))
+    assert quoted("How many sailors came to the port?", port) == ["Forty sailors came to the port."]
+
+
+def test_a_heading_above_and_the_sentence_before_lend_their_words() -> None:
+    under = hit(("It opened in 1925.", 0.4), row=0, headings=["Harbour of Lund"])
+    elsewhere = hit(("It opened in 1931.", 0.4), row=1, headings=["School"])
+    ranked = candidates("When did the harbour of Lund open?", [under, elsewhere], flat)
+    assert ranked[0].sentence.text == "It opened in 1925."
+    assert ranked[0].coverage > ranked[1].coverage
+
+
+def test_free_answers_what_it_cost_without_the_word() -> None:
+    port = hit(("The crossing was absolutely free.", 0.2), ("The crossing takes an hour.", 0.2))
+    assert quoted("What did the crossing cost?", port)[0] == "The crossing was absolutely free."
+
+
+def test_a_question_is_never_quoted() -> None:
+    assert quoted("When was it opened?", hit(("When was it opened?", 0.9), ("It was opened in 1925.", 0.5))) == [
+        "It was opened in 1925."
+    ]
+
+
+def test_what_says_the_same_again_is_left_out() -> None:
+    port, again = hit(("The pilots warn of storms.", 0.7)), hit(("The pilots warn of storms.", 0.7), row=1)
+    assert quoted("What do the pilots warn of?", port, again) == ["The pilots warn of storms."]
+
+
+def test_sentences_of_one_passage_are_quoted_in_its_order() -> None:
+    port = hit(("The pilots warn of heavy autumn rain.", 0.6), ("They also warn the pilots' guild of fog.", 0.7))
+    assert quoted("What do the pilots warn of?", port)[0] == "The pilots warn of heavy autumn rain."
+
+
+def test_a_sentence_that_scores_below_zero_is_still_the_best_there_is() -> None:
+    assert len(quoted("What is a quark?", hit(("Gulls fly.", -0.3)))) == 1
+
+
+def test_nothing_found_is_nothing_quoted() -> None:
+    assert quoted("When?") == []
+
+
+def test_the_last_sentence_asks_and_the_ones_before_say_what_about() -> None:
+    question = "How many sailors came? What did it cost?"
+    asked = ask(question, flat)
+    assert focus_of(question) == "What did it cost?"
+    assert asked.kind == "amount"
+    assert asked.weights["cost"] > asked.weights["sailor"] > 0
+
+
+def test_names_and_numbers_are_told_from_ordinary_words() -> None:
+    assert ask("How many sailors came to Lund in 1925?", flat).names == {"lund", "1925"}
+    assert ask("WHO CAME TO LUND?", flat).names == frozenset()  # capitals that mean nothing
+
+
+def test_a_variant_or_a_related_word_covers_in_part() -> None:
+    assert match("treatment", {"treat"}) == 0.8
+    assert match("warn", {"said", "fear"}) == 0.8
+    assert match("lund", {"york"}) == 0.0
+    assert coverage({"lund": 1.0, "harbour": 3.0}, {"harbour"}) == 0.75
+    assert coverage({}, {"harbour"}) == 0.0
