@@ -18,7 +18,7 @@ from api.settings import Settings
 from index.build import Progress, build
 from index.encode import load_encoder
 from index.errors import NotFound
-from index.freshness import source_changed
+from index.freshness import folder_changed, source_changed
 from index.generation import Generation, Layout, roll_back
 from index.ingest import BuildOptions
 from index.live import Library
@@ -128,7 +128,8 @@ class Footnote:
                 "documents": manifest.counts["documents"],
                 "passages": manifest.counts["passages"],
                 "sentences": manifest.counts["sentences"],
-                "encoder": manifest.encoder,
+                # Of a model in a folder only the folder's name: where it lies is the server's own business.
+                "encoder": {**manifest.encoder, "name": Path(manifest.encoder["name"]).name},
                 "source_changed": self.folder_changed(generation),
                 "degraded": self.library.degraded,
                 "job": job,
@@ -144,23 +145,9 @@ class Footnote:
         return found if isinstance(found, dict) else {}
 
     def folder_changed(self, generation: Generation) -> bool | None:
-        """Whether the source folder differs from what is indexed, told by names, sizes and times alone; None when the
-        folder cannot be read."""
-        from index.errors import SourceError
-        from index.walk import walk
-
-        try:
-            files, _ = walk(
-                self.settings.source, exclude=self.settings.data, max_bytes=self.settings.max_file_mb * 1_000_000
-            )
-        except SourceError:
-            return None
-        known = generation.store.known_files()
-        skips = generation.store.known_skips()
-        seen = {file.path: file.stat for file in files}
-        expected = {path: item.stat for path, item in known.items()}
-        expected |= {path: stat for path, (stat, _) in skips.items()}
-        return seen != expected
+        """Whether the source folder differs from what is indexed; None when it cannot be read."""
+        limit = self.settings.max_file_mb * 1_000_000
+        return folder_changed(self.settings.source, generation, data=self.settings.data, max_bytes=limit)
 
     # -- feedback ----------------------------------------------------------------------------------------------------
 

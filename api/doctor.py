@@ -18,7 +18,6 @@ from index.errors import FootnoteError
 from index.generation import listing
 from index.tokens import count_tokens
 
-
 State = Literal["ok", "note", "failed"]
 
 

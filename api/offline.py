@@ -19,8 +19,8 @@ class NetworkUsed(FootnoteError):
 def block() -> None:
     """Refuse, from now on and for good, every look-up and every connection that is not to this process's own files.
 
-    An audit hook cannot be removed and sees calls of C code through Python's socket module; programs started by this
-    process are told to block too (see api.doctor)."""
+    An audit hook cannot be removed, and every call through Python's socket module passes it. Programs that this
+    process starts are not blocked: what is to be proven runs in the process itself (see api.offline_probe)."""
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         if event in ("socket.connect", "socket.sendto", "socket.sendmsg", "socket.getaddrinfo", "socket.gethostbyname"):

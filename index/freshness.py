@@ -1,4 +1,4 @@
-"""Whether a source file is still what was indexed."""
+"""Whether a source file, or the whole folder, is still what was indexed."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from hashlib import sha256
 from pathlib import Path
 from stat import S_ISREG
 
+from index.errors import SourceError
 from index.generation import Generation
-from index.walk import Stat
+from index.walk import Stat, walk
 
 
 def source_changed(source: Path, generation: Generation, document_id: str) -> bool | None:
@@ -29,3 +30,24 @@ def source_changed(source: Path, generation: Generation, document_id: str) -> bo
         return True
     except OSError:
         return None
+
+
+def folder_changed(source: Path, generation: Generation, *, data: Path, max_bytes: int) -> bool | None:
+    """Whether a build would find anything new in the folder; None when it cannot be read.
+
+    Told by names, sizes and times; a file whose times alone differ is read and compared."""
+    try:
+        files, _ = walk(source, exclude=data, max_bytes=max_bytes)
+    except SourceError:
+        return None
+    known = generation.store.known_files()
+    expected = {path: file.stat for path, file in known.items()}
+    expected |= {path: stat for path, (stat, _) in generation.store.known_skips().items()}
+    seen = {file.path: file.stat for file in files}
+    if seen.keys() != expected.keys():
+        return True
+    for path in (path for path, stat in seen.items() if stat != expected[path]):
+        file = known.get(path)
+        if file is None or source_changed(source, generation, file.document_id) is not False:
+            return True
+    return False

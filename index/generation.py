@@ -58,7 +58,7 @@ class Layout:
     def names(self) -> list[str]:
         """Names of the generations on disk, oldest first, whether whole or not."""
         try:
-            return sorted(entry.name for entry in self.generations.iterdir() if entry.name.isdigit())
+            return sorted(entry.name for entry in self.generations.iterdir() if entry.name.isdecimal())
         except FileNotFoundError:
             return []
 
@@ -202,7 +202,7 @@ def read_current(layout: Layout) -> tuple[str, str]:
         ) from error
     except UnicodeDecodeError as error:
         raise CorruptGeneration("CURRENT is damaged.", remedy=_REBUILD) from error
-    if len(parts) != 2 or not parts[0].isdigit() or len(parts[1]) != 64:
+    if len(parts) != 2 or not parts[0].isdecimal() or len(parts[1]) != 64:
         raise CorruptGeneration("CURRENT is damaged.", remedy=_REBUILD)
     return parts[0], parts[1]
 
@@ -312,7 +312,7 @@ def roll_back(layout: Layout, name: str = "") -> str:
         wanted = [name] if name else [older for older in reversed(layout.names()) if older < current]
         for candidate in wanted:
             folder = layout.generation(candidate)
-            if not folder.is_dir() or not candidate.isdigit():
+            if not folder.is_dir() or not candidate.isdecimal():
                 continue
             try:
                 verify(folder)

@@ -124,7 +124,7 @@ class Ingest:
     def add(self, file: FoundFile) -> None:
         """Take in one file, or note why it is left out."""
         known = self._known.get(file.path)
-        if known is not None and known.stat == file.stat and not known.stale:
+        if known is not None and known.stat == file.stat:
             self._add_document(file, known.bytes_sha256, known.format)
             return
         remembered = self._known_skips.get(file.path)

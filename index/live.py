@@ -158,7 +158,8 @@ class Library:
             if made_by != self._encoder:
                 generation.close()
                 raise IncompatibleIndex(
-                    f"The index was made with the encoder {made_by!r}, but the settings say {self._encoder!r}.",
+                    f"The index was made with the encoder {Path(made_by).name!r}, but the settings say"
+                    f" {Path(self._encoder).name!r}.",
                     remedy="Run footnote index to build it anew, or set FOOTNOTE_ENCODER back.",
                 )
         except BaseException:

@@ -59,7 +59,6 @@ class KnownFile:
     content: int
     bytes_sha256: str
     format: str
-    stale: bool  # ``stat`` is its last good version's: the file must be tried again
 
 
 @dataclass(frozen=True, slots=True)

@@ -108,7 +108,7 @@ class Reader:
         """Raises NotFound."""
         document_id, _, span = passage_id.partition("-")
         start, _, end = span.partition("-")
-        if start.isdigit() and end.isdigit() and len(start) < 12 and len(end) < 12:
+        if start.isdecimal() and end.isdecimal() and len(start) < 12 and len(end) < 12:
             rows = self._all(
                 "SELECT p.row FROM passages p JOIN documents d ON d.content = p.content"
                 ' WHERE d.document_id = ? AND p.start = ? AND p."end" = ?',
@@ -186,11 +186,11 @@ class Reader:
     def known_files(self) -> dict[bytes, KnownFile]:
         rows = self._all(
             "SELECT d.path, d.size, d.mtime_ns, d.ctime_ns, d.inode, d.document_id, d.content, c.bytes_sha256,"
-            " c.format, d.stale FROM documents d JOIN contents c ON c.content = d.content"
+            " c.format FROM documents d JOIN contents c ON c.content = d.content"
         )
         return {
-            path: KnownFile(path, Stat(size, mtime, ctime, inode), name, content, sha, fmt, bool(stale))
-            for path, size, mtime, ctime, inode, name, content, sha, fmt, stale in rows
+            path: KnownFile(path, Stat(size, mtime, ctime, inode), name, content, sha, fmt)
+            for path, size, mtime, ctime, inode, name, content, sha, fmt in rows
         }
 
     def known_skips(self) -> dict[bytes, tuple[Stat, Skipped]]:

@@ -25,12 +25,13 @@ _PATTERNS: tuple[tuple[Kind, str], ...] = (
     ("name", r"\bnames? (?:is|are|was|were|of)\b|\bnamed\?*$|\bwhat\b.* called\?*$|^\W*name\b"),
     (
         "amount",
-        r"\bhow (?:much (?:did|does|do|was|is|were|are|money|would|will)|expensive|costly)\b"
+        r"(?<!by )\bhow (?:much (?:did|does|do|was|is|were|are|money|would|will)|expensive|costly)\b"
         r"|\b(?:costs?|price|prices|priced|paid|pays?|fees?|charged?|compensation|money|salary|wages?|bill(?:ed)?)\b",
     ),
     (
         "quantity",
-        r"\bhow (?:many|much|long|old|far|big|large|tall|high|deep|often|fast|heavy|wide|strong)\b|\bby what factor\b"
+        r"\bhow (?:many|much|long|old|far|big|large|tall|high|deep|often|fast|heavy|wide|strong)\b"
+        r"|\bby (?:what factor|how much)\b"
         rf"|\bwhat (?:is|was|were|are) the (?:\w+ )?(?:{_NOUNS_OF_NUMBER})\b|\bwhat (?:{_NOUNS_OF_NUMBER})\b",
     ),
     (
@@ -47,7 +48,8 @@ _NUMBER_WORDS = (
     "seventeen|eighteen|nineteen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundreds?|thousands?|"
     "millions?|billions?|dozens?|half|quarter|third|twice|once|double[ds]?|tripled?|both|several|many|few"
 )
-_NUMBER = re.compile(rf"\d|\b(?:{_NUMBER_WORDS})\b", re.IGNORECASE)
+# A bare year counts nothing.
+_NUMBER = re.compile(rf"(?<![\d.,])(?!(?:1[5-9]|20)\d\d\b(?![.,]\d))\d[\d.,]*|\b(?:{_NUMBER_WORDS})\b", re.IGNORECASE)
 # A sum of money, or a word that says there was none.
 _MONEY = re.compile(
     r"[$€£¥]|\b(?:dollars?|euros?|pounds?|francs?|yen|yuan|crowns?|rubles?|roubles?|cents?|free|for nothing|unpaid|"
@@ -67,7 +69,13 @@ _NAME = re.compile(
     r"(?<=[\w,;:)”’\"'] )[\"“(]?[A-Z][\w’'.-]+|\b[A-Z][\w’'-]+ (?:(?:of|the|for|de|von|van) )*[A-Z][\w’'-]+"
     r"|\b[A-Z]{2,}\b"
 )
-_HOLDS = {"amount": _MONEY, "quantity": _NUMBER, "date": _DATE, "person": _NAME, "place": _NAME, "name": _NAME}
+# Someone: a name of several words, initials, a title before a name, or a name that speaks. "Ukraine" alone is no one.
+_SOMEONE = re.compile(
+    r"\b[A-Z][\w’'-]+ (?:(?:of|the|for|de|von|van) )*[A-Z][\w’'-]+|\b[A-Z]{2,}\b"
+    r"|\b(?:Mr|Mrs|Ms|Dr|Prof)\.? [A-Z][\w’'-]+"
+    r"|\b[A-Z][\w’'-]+ (?:said|says|told|wrote|writes|announced|claimed|argued|explained|reported)\b"
+)
+_HOLDS = {"amount": _MONEY, "quantity": _NUMBER, "date": _DATE, "person": _SOMEONE, "place": _NAME, "name": _NAME}
 
 # Words that say what kind is asked for. A sentence that holds one of the kind need not repeat them.
 _SAID_BY_KIND: dict[Kind, str] = {
@@ -96,7 +104,10 @@ def holds(kind: Kind, sentence: str, question_words: frozenset[str]) -> bool:
     """Whether ``sentence`` has something of this kind that is not in the question already (lower-case words)."""
     if kind == "open":
         return True
-    return any(_is_new(found.group(), question_words) for found in _HOLDS[kind].finditer(sentence))
+    found = (match.group() for match in _HOLDS[kind].finditer(sentence))
+    if kind in ("person", "place", "name"):
+        found = (name for name in found if not _DATE.fullmatch(name.strip(' "“,.')))
+    return any(_is_new(value, question_words) for value in found)
 
 
 def said_by_kind(kind: Kind) -> frozenset[str]:
@@ -110,6 +121,9 @@ def _is_new(found: str, question_words: frozenset[str]) -> bool:
 
 
 _NAME_OF = re.compile(r"\bnames? (?:of )?(?:the |a |an |this |that )?(?P<noun>(?:[\w-]+['’]s )?[\w-]+)", re.IGNORECASE)
+_CALLED = re.compile(
+    r"\bwhat (?:is|was|are|were) (?:the|this|that|its|their) (?:\w+ )?(?P<noun>[a-z][\w-]+) called\b", re.IGNORECASE
+)
 _WHICH = re.compile(r"\bwhich (?:[A-Z][\w-]* )*(?P<noun>[a-z][\w-]+)")
 
 
@@ -119,16 +133,18 @@ def named_noun(question: str) -> str:
     >>> named_noun("Which hospital treats them?")
     'hospital'
     """
-    found = _WHICH.search(question[:1].lower() + question[1:]) or (
-        _NAME_OF.search(question) if kind_of(question) == "name" else None
-    )
+    found = _WHICH.search(question[:1].lower() + question[1:]) or _CALLED.search(question)
+    if found is None and kind_of(question) == "name":
+        found = _NAME_OF.search(question)
     noun = found["noun"].split()[-1].lower() if found else ""
     return "" if noun in STOP_WORDS else noun
 
 
 def names_noun(noun: str, text: str) -> bool:
-    """Whether ``text`` has a proper name beside ``noun``: "Park Hospital", "the newspaper The Mail", "a city, York"."""
+    """Whether ``text`` has a proper name or a number beside ``noun``: "Park Hospital", "the newspaper The Mail",
+    "towns, among them York", "port 8000"."""
     stem = re.escape(noun[:-1] if noun.endswith(("s", "y", "e")) else noun)
-    beside = rf"\b{stem}\w{{0,3}}\b,? (?:(?:of|named|called|such as|is|was|are|were|in|like|the) )*[\"“]?[A-Z]"
+    joined = "of|named|called|such as|among them|including|is|was|are|were|in|like|the"
+    beside = rf"\b{stem}\w{{0,3}}\b,? (?:(?:{joined}) )*[\"“]?[A-Z\d]"
     itself = rf"[a-z,] (?:the )?(?:[A-Z][\w’'-]+ )*{stem[:1].upper()}{stem[1:]}\w{{0,3}}\b|[A-Z][\w’'.-]+ {stem}\b"
     return bool(re.search(f"{beside}|{itself}", text))

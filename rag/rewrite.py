@@ -67,7 +67,7 @@ def understand(question: str, messages: Sequence[Turn]) -> Understood:
         before = _carried(earlier, before)
     standalone = _standalone(question, before)
     # Read together, the question before drowns the one asked: so that is searched for by itself too, and comes first.
-    searches = {standalone: 1.0, question: 1.0} if standalone.endswith(question.strip()) else {standalone: 1.0}
+    searches = {question: 1.0, standalone: 1.0} if standalone.endswith(question.strip()) else {standalone: 1.0}
     for earlier in (asked[-1], asked[0]):
         searches.setdefault(earlier, _HISTORY_WEIGHT)
     return Understood(standalone, tuple(searches.items()))

@@ -108,8 +108,13 @@ class Paced(Footnote):
     def __init__(self, settings: Settings, encoder: FakeEncoder) -> None:
         super().__init__(settings, encoder=lambda: encoder, in_child=False)
         self.go = threading.Event()
+        self.asked: list[Iterator[Event]] = []  # held here, so that no iterator is closed by being forgotten
 
     def ask(self, question: Question) -> Iterator[Event]:
+        self.asked.append(self._paced(question))
+        return self.asked[-1]
+
+    def _paced(self, question: Question) -> Iterator[Event]:
         for event in super().ask(question):
             yield event
             if isinstance(event, PassagesFound):

@@ -60,9 +60,9 @@ def watch() -> Iterator[Callable[[Path, Path], Calls]]:
 def test_what_a_build_writes_does_not_start_another(
     watch: Callable[[Path, Path], Calls], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    Path("data").mkdir()
-    calls = watch(Path(), Path("data"))  # footnote serve --source . --data data
+    (tmp_path / "here" / "data").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    calls = watch(Path("../here"), Path("data"))  # the folder holds the data, and is spelt in another way
     Path("data/CURRENT").write_text("000002")
     assert not calls.some.wait(1.5)
     Path("notes.txt").write_text("News.")

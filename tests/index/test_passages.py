@@ -68,7 +68,8 @@ def check(parsed: Parsed, token_spans: TokenSpans, window: int) -> list[PassageS
             assert quote == quote.strip() != ""
             home = places[sentence.start]
             assert home is places[sentence.end - 1] and home.kind == sentence.kind
-            assert home.place.heading_path == passage.place.heading_path  # sections never mix
+            if home.kind != "heading":  # sections never mix; a heading may stand above the first below it
+                assert home.place.heading_path == passage.place.heading_path
             for char in range(sentence.start, sentence.end):
                 owners[char] += 1
             end = sentence.end
@@ -164,6 +165,17 @@ def test_two_short_sections_stay_two_passages() -> None:
     boats, carts = check(parsed, words, 40)
     assert parsed.text[boats.start : boats.end] == "Boats\n\nBoats cost two crowns.\n\n"
     assert (boats.place.heading_path, carts.place.heading_path) == (("Boats",), ("Carts",))
+
+
+def test_a_heading_with_nothing_of_its_own_goes_with_the_section_below_it() -> None:
+    parsed = document(
+        ("heading", "Boats", ("Boats",)),
+        ("heading", "Rates", ("Boats", "Rates")),
+        ("prose", "Boats cost two crowns.", ("Boats", "Rates")),
+    )
+    (passage,) = check(parsed, words, 40)
+    assert passage.place.heading_path == ("Boats", "Rates")
+    assert [sentence.kind for sentence in passage.sentences] == ["heading", "heading", "prose"]
 
 
 def test_a_section_is_cut_at_the_end_of_a_paragraph_where_one_is_near() -> None:

@@ -55,7 +55,7 @@ def test_a_thing_without_a_name_does_not_answer_what_it_is_called() -> None:
 
 def test_nothing_found_is_no_evidence() -> None:
     assert evidence("Who came?") == NO_EVIDENCE
-    assert confidence(NO_EVIDENCE) < 0.01
+    assert confidence(NO_EVIDENCE) < 0.05
 
 
 share = st.floats(0.0, 1.0)
