@@ -64,7 +64,7 @@ def ask(question: str, idf: Callable[[str], float]) -> Asked:
         words=frozenset(re.findall(r"\w+", question.lower())),
         weights={term: share * max(idf(term), 0.0) for term, share in every.items()},
         even=every,
-        names=frozenset(_names(question) & every.keys()),
+        names=frozenset(names_in(question) & every.keys()),
         implied=frozenset(term for word in said_by_kind(kind) for term in terms(word)) & every.keys(),
     )
 
@@ -106,7 +106,7 @@ def _related() -> dict[str, frozenset[str]]:
     return fields
 
 
-def _names(question: str) -> set[str]:
+def names_in(question: str) -> set[str]:
     """Terms of numbers and of capitalised words; none of the latter where capitals mean nothing."""
     words = re.findall(r"[\w’'-]+", question)
     shouted = sum(word[0].isupper() for word in words) > 0.6 * len(words)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from index.lexical import content_terms, terms
 from index.types import Hit, Passage, Sentence
-from rag.asked import Asked, ask, coverage, focus_of
+from rag.asked import Asked, ask, coverage, focus_of, names_in
 from rag.kinds import holds, kind_of
 
 # A sentence's score is its cosine with the question plus these; see docs/quality.md for the sets they were chosen on.
@@ -19,6 +19,7 @@ _FACT_BONUS = 0.15  # for a number, a date or a sum, which are told apart from o
 _COUNTED = ("quantity", "amount")
 _FACTS = (*_COUNTED, "date")
 _FRAGMENT_PENALTY = 0.2
+_ROW_PENALTY = 0.1  # a table row repeats its headers, which the question's words are often among
 
 _PASSAGES_READ = 6
 _SAME = 0.6  # share of its terms that a sentence may have in common with one already taken
@@ -63,6 +64,7 @@ def _weighed(
     if kind_found and asked.kind != "open":
         score += _FACT_BONUS if asked.kind in _FACTS else _KIND_BONUS
     score -= _FRAGMENT_PENALTY if _is_fragment(sentence) else 0.0
+    score -= _ROW_PENALTY if sentence.kind == "row" else 0.0
     return Candidate(passage, sentence, rank, cosine, covered, kind_found, score)
 
 
@@ -75,6 +77,7 @@ def select(question: str, ranked: Sequence[Candidate]) -> list[Candidate]:
     """The few sentences to quote, in reading order: the best, and others nearly as good that add something."""
     kind = kind_of(focus_of(question))
     limit, within = _LIMITS.get(kind, _FACT_LIMITS)
+    numbers = frozenset(term for term in names_in(question) if term.isdecimal())
     chosen: list[Candidate] = []
     n_words = 0
     for candidate in ranked:
@@ -85,6 +88,8 @@ def select(question: str, ranked: Sequence[Candidate]) -> list[Candidate]:
             continue  # beside the best sentence only what can be the number or sum asked for
         if chosen and n_words + words / 2 > _WORDS:
             break
+        if chosen and not _held(chosen[0], numbers) <= _held(candidate, numbers):
+            continue  # the best speaks of the year or number asked about, and this one of another
         if not _repeats(candidate, chosen):
             chosen.append(candidate)
             n_words += words
@@ -95,6 +100,10 @@ def select(question: str, ranked: Sequence[Candidate]) -> list[Candidate]:
 def terms_above(passage: Passage) -> frozenset[str]:
     """Terms of the document's title and of the headings over the passage."""
     return frozenset(terms(" ".join((passage.document.title, *passage.place.heading_path))))
+
+
+def _held(candidate: Candidate, some: Set[str]) -> Set[str]:
+    return some & (frozenset(terms(candidate.sentence.text)) | terms_above(candidate.passage))
 
 
 def _repeats(candidate: Candidate, chosen: Sequence[Candidate]) -> bool:
