@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from index.lexical import content_terms, terms
-from rag.kinds import Kind, kind_of, said_by_kind
+from rag.kinds import Kind, counted_noun, defined_term, kind_of, said_by_kind
 
 _CONTEXT_WEIGHT = 0.35  # of words from the sentences before the one that asks
 _VARIANT = 0.8  # a word of the same stem by its letters: treat, treatment
@@ -51,6 +51,8 @@ class Asked:
     even: dict[str, float]  # the same terms without idf
     names: frozenset[str]  # terms that are names or numbers
     implied: frozenset[str]  # terms that holding the kind asked for covers
+    counted: str = ""  # noun of which a number is asked
+    defined: str = ""  # term that is to be explained
 
 
 def ask(question: str, idf: Callable[[str], float]) -> Asked:
@@ -65,6 +67,8 @@ def ask(question: str, idf: Callable[[str], float]) -> Asked:
         weights={term: share * max(idf(term), 0.0) for term, share in every.items()},
         even=every,
         names=frozenset(names_in(question) & every.keys()),
+        counted=counted_noun(focus),
+        defined=defined_term(focus),
         implied=frozenset(term for word in said_by_kind(kind) for term in terms(word)) & every.keys(),
     )
 

@@ -64,6 +64,15 @@ _DATE = re.compile(
     r"\b(?:century|yesterday|today|tomorrow|ago|(?:last|next|this) (?:year|month|week)|noon|midnight|decades?)\b|"
     r"\b\d{1,2}:\d{2}\b"
 )
+_MONTH = (
+    r"\b(?:Jan(?:uary)?|Feb(?:ruary)?|March|April|May|June|July|Aug(?:ust)?|Sept?(?:ember)?|Oct(?:ober)?|"
+    r"Nov(?:ember)?|Dec(?:ember)?)\b"
+)
+_DATE_BY_UNIT = {
+    "month": re.compile(_MONTH),
+    "weekday": re.compile(r"\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b"),
+    "year": re.compile(r"\b(?:1\d{3}|20\d{2})s?\b|\b(?:last|this|next) year\b|\byears? ago\b"),
+}
 # A capitalised word that is not merely the first of its sentence, or two in a row wherever they stand.
 _NAME = re.compile(
     r"(?<=[\w,;:)”’\"'] )[\"“(]?[A-Z][\w’'.-]+|\b[A-Z][\w’'-]+ (?:(?:of|the|for|de|von|van) )*[A-Z][\w’'-]+"
@@ -100,11 +109,19 @@ def kind_of(question: str) -> Kind:
     return _ASKS[min(found)[1]][0] if found else "open"
 
 
-def holds(kind: Kind, sentence: str, question_words: frozenset[str]) -> bool:
-    """Whether ``sentence`` has something of this kind that is not in the question already (lower-case words)."""
+def holds(kind: Kind, sentence: str, question_words: frozenset[str], counted: str = "") -> bool:
+    """Whether ``sentence`` has something of this kind that is not in the question already (lower-case words).
+
+    ``counted`` is what a number is asked for of (counted_noun): where the sentence speaks of it without a number
+    beside it, its other numbers count something else."""
     if kind == "open":
         return True
-    found = (match.group() for match in _HOLDS[kind].finditer(sentence))
+    if kind == "quantity" and counted and not _counts(counted, sentence):
+        return False
+    pattern = _HOLDS[kind]
+    if kind == "date":  # "in which month" is not answered by a year
+        pattern = next((by_unit for unit, by_unit in _DATE_BY_UNIT.items() if unit in question_words), pattern)
+    found = (match.group() for match in pattern.finditer(sentence))
     if kind in ("person", "place", "name"):
         found = (name for name in found if not _DATE.fullmatch(name.strip(' "“,.')))
     return any(_is_new(value, question_words) for value in found)
@@ -118,6 +135,74 @@ def said_by_kind(kind: Kind) -> frozenset[str]:
 def _is_new(found: str, question_words: frozenset[str]) -> bool:
     words = re.findall(r"\w+", found.lower())
     return not words or any(word not in question_words for word in words)
+
+
+_AFTER_A_NOUN = (
+    "is|are|was|were|will|would|did|do|does|has|have|had|can|could|may|might|should|from|in|of|to|at|on|for|with|"
+    "there|who|that|which"
+)
+_HOW_MANY = re.compile(
+    rf"\bhow many (?:of (?:the|these|those) (?P<of>[\w’'-]+)"
+    rf"|(?P<what>[\w’'-]+(?: [\w’'-]+){{0,3}}?)(?= (?:{_AFTER_A_NOUN})\b|[?,.]|$))",
+    re.IGNORECASE,
+)
+_NEAR_WORDS = 4  # between a number and what it counts: "hundreds of wounded Russian soldiers"
+
+
+def counted_noun(question: str) -> str:
+    """The noun of which a number is asked, lower-case; "" when none is.
+
+    >>> counted_noun("How many young professors will come?")
+    'professors'
+    """
+    found = _HOW_MANY.search(question)
+    return (found["of"] or found["what"].split()[-1]).lower() if found else ""
+
+
+def _counts(noun: str, sentence: str) -> bool:
+    """False when ``sentence`` speaks of ``noun`` and no number stands close before it. A table row is taken at its
+    word, and so is "the number of"."""
+    stem = re.escape(noun[:-1] if noun.endswith(("s", "y", "e")) else noun)
+    places = list(re.finditer(rf"\b{stem}\w{{0,3}}\b", sentence, re.IGNORECASE))
+    if not places or ";" in sentence or re.search(r"\b(?:number|total|share|count)s?\b", sentence, re.IGNORECASE):
+        return True
+    for place in places:
+        before = " ".join(sentence[: place.start()].split()[-_NEAR_WORDS:])
+        after = " ".join(sentence[place.end() :].split()[:2])
+        if _NUMBER.search(before) or _NUMBER.search(after):
+            return True
+    return False
+
+
+_DEFINED = re.compile(
+    r"^\W*what(?:'s| is| are| does)(?: meant by)? (?:an? |the )?[\"“]?(?P<term>[\w-]+(?: (?!mean\b|in\b)[\w-]+)?)[\"”]?"
+    r"(?: mean)?(?: in [A-Z]\w+)?\W*$",
+    re.IGNORECASE,
+)
+
+
+def defined_term(question: str) -> str:
+    """The term that a question wants explained, lower-case; "" when it wants something else.
+
+    >>> defined_term("What is a generation in Footnote?")
+    'generation'
+    """
+    found = _DEFINED.search(question)
+    return found["term"].lower() if found else ""
+
+
+def defines(term: str, sentence: str) -> bool:
+    """Whether ``sentence`` says what ``term`` is: "A term is ...", "... is called a term", "term (...)"."""
+    word = re.escape(term)
+    return bool(
+        re.search(
+            rf"^\W*(?:an? |the )?{word}\W? (?:is|are|means?|stands for|denotes|refers to)\b"
+            rf"|\b(?:called|known as|named|term(?:ed)?) (?:an? |the )?[\"“]?{word}\b|^{word} \("
+            rf"|\b{word}, which (?:is|are|was|were)\b",
+            sentence,
+            re.IGNORECASE,
+        )
+    )
 
 
 _NAME_OF = re.compile(r"\bnames? (?:of )?(?:the |a |an |this |that )?(?P<noun>(?:[\w-]+['’]s )?[\w-]+)", re.IGNORECASE)

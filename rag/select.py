@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from index.lexical import content_terms, terms
 from index.types import Hit, Passage, Sentence
 from rag.asked import Asked, ask, coverage, focus_of, names_in
-from rag.kinds import holds, kind_of
+from rag.kinds import defines, holds, kind_of
 
 # A sentence's score is its cosine with the question plus these; see docs/quality.md for the sets they were chosen on.
 _OWN_WORDS = 0.5  # share of the question's words in the sentence
@@ -18,6 +18,7 @@ _KIND_BONUS = 0.1
 _FACT_BONUS = 0.15  # for a number, a date or a sum, which are told apart from other words with certainty
 _COUNTED = ("quantity", "amount")
 _FACTS = (*_COUNTED, "date")
+_DEFINITION_BONUS = 0.4  # "what is a generation" is answered by "... is called a generation"
 _FRAGMENT_PENALTY = 0.2
 _ROW_PENALTY = 0.1  # a table row repeats its headers, which the question's words are often among
 
@@ -57,12 +58,13 @@ def candidates(question: str, hits: Sequence[Hit], idf: Callable[[str], float]) 
 def _weighed(
     asked: Asked, passage: Passage, sentence: Sentence, rank: int, cosine: float, own: Set[str], near: Set[str]
 ) -> Candidate:
-    kind_found = holds(asked.kind, sentence.text, asked.words)
+    kind_found = holds(asked.kind, sentence.text, asked.words, asked.counted)
     implied = asked.implied if kind_found else frozenset()
     covered = coverage(asked.weights, near, implied)
     score = cosine + _OWN_WORDS * coverage(asked.even, own, implied) + _NEAR_WORDS * covered
     if kind_found and asked.kind != "open":
         score += _FACT_BONUS if asked.kind in _FACTS else _KIND_BONUS
+    score += _DEFINITION_BONUS if asked.defined and defines(asked.defined, sentence.text) else 0.0
     score -= _FRAGMENT_PENALTY if _is_fragment(sentence) else 0.0
     score -= _ROW_PENALTY if sentence.kind == "row" else 0.0
     return Candidate(passage, sentence, rank, cosine, covered, kind_found, score)
