@@ -14,7 +14,7 @@ from rag.kinds import defines, holds, kind_of
 # A sentence's score is its cosine with the question plus these; see docs/quality.md for the sets they were chosen on.
 _OWN_WORDS = 0.5  # share of the question's words in the sentence
 _NEAR_WORDS = 0.35  # share, by idf, in the sentence, the one before it and the headings above
-_KIND_BONUS = 0.1
+_KIND_BONUS = 0.2  # for someone, a place or a name
 _FACT_BONUS = 0.15  # for a number, a date or a sum, which are told apart from other words with certainty
 _COUNTED = ("quantity", "amount")
 _FACTS = (*_COUNTED, "date")
@@ -90,8 +90,8 @@ def select(question: str, ranked: Sequence[Candidate]) -> list[Candidate]:
             continue  # beside the best sentence only what can be the number or sum asked for
         if chosen and n_words + words / 2 > _WORDS:
             break
-        if chosen and not _held(chosen[0], numbers) <= _held(candidate, numbers):
-            continue  # the best speaks of the year or number asked about, and this one of another
+        if chosen and _held(chosen[0], numbers) and not _held(candidate, numbers):
+            continue  # the best speaks of a year or number asked about, and this one of none or another
         if not _repeats(candidate, chosen):
             chosen.append(candidate)
             n_words += words
