@@ -96,7 +96,10 @@ def test_every_setting_has_a_line_in_the_readme() -> None:
     assert readme.is_file(), "README.md lists the settings and is missing"
     lines = readme.read_text("utf-8").splitlines()
     for name in Settings.model_fields:
-        assert any(f"FOOTNOTE_{name.upper()}" in line for line in lines), f"README.md does not list {name}"
+        default = getattr(Settings(), name)
+        shown = str(default).lower() if isinstance(default, bool) else str(default)
+        row = f"| `{name}` | `FOOTNOTE_{name.upper()}` | `{shown}` |"
+        assert any(line.startswith(row) for line in lines), f"README.md lacks the line {row}"
 
 
 # -- read once, here ---------------------------------------------------------------------------------------------------
