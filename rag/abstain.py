@@ -7,10 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from index.lexical import terms
-from index.types import Hit
 from rag.asked import Asked, ask, coverage, focus_of, match
+from rag.foreign import unheld_words
 from rag.kinds import holds, named_noun, names_noun
-from rag.select import Candidate, select, terms_above
+from rag.select import Candidate, terms_above
 
 _MAX_MISSING = 2  # names; more do not make it worse
 
@@ -31,11 +31,21 @@ class Evidence:
 NO_EVIDENCE = Evidence(0.0, 0.0, 0.0, 0, 0.0, False)
 
 
-def weigh(question: str, hits: Sequence[Hit], ranked: Sequence[Candidate], idf: Callable[[str], float]) -> Evidence:
-    """How much speaks for the question being answered by the passages found."""
-    if not hits or not ranked:
+TryOut = Callable[[Sequence[tuple[int, int]]], float]
+"""Given ranges of words in the question, how foreign they are to what would be quoted (rag.foreign.foreignness)."""
+
+
+def weigh(
+    question: str,
+    ranked: Sequence[Candidate],
+    chosen: Sequence[Candidate],
+    idf: Callable[[str], float],
+    try_out: TryOut = lambda _: 0.0,
+) -> Evidence:
+    """How much speaks for ``question`` being answered by ``chosen`` (rag.select.select) of the ``ranked`` sentences."""
+    if not chosen:
         return NO_EVIDENCE
-    asked, best, chosen = ask(question, idf), ranked[0], select(question, ranked)
+    asked, best = ask(question, idf), ranked[0]
     passages = {candidate.passage.row: candidate.passage for candidate in chosen}.values()
     held = [frozenset(terms(passage.text)) | terms_above(passage) for passage in passages]
     everything = frozenset[str]().union(*held)
@@ -47,17 +57,8 @@ def weigh(question: str, hits: Sequence[Hit], ranked: Sequence[Candidate], idf: 
         missing_names=min(_missing(asked, everything), _MAX_MISSING),
         unnamed=_unnamed(focus_of(question), " ".join(passage.text for passage in passages), best, asked.words),
         kind_found=best.kind_found,
+        foreign=try_out(unheld_words(question, everything | implied)),
     )
-
-
-def held_terms(question: str, ranked: Sequence[Candidate], idf: Callable[[str], float]) -> frozenset[str]:
-    """The terms of the passages that would be quoted from, with their headings, and those that the kind of answer
-    found stands for."""
-    if not ranked:
-        return frozenset()
-    held = [frozenset(terms(one.passage.text)) | terms_above(one.passage) for one in select(question, ranked)]
-    implied = ask(question, idf).implied if ranked[0].kind_found else frozenset[str]()
-    return implied.union(*held)
 
 
 # Logistic regression, L2, on the even halves of the sets in docs/quality.md, which also says what it reaches.

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 
 import numpy as np
@@ -17,10 +17,10 @@ import numpy as np
 from index.generation import Generation
 from index.search import make_query, search
 from index.types import Encoder, Hit
-from rag.abstain import confidence, held_terms, weigh
+from rag.abstain import TryOut, confidence, weigh
 from rag.cite import SourceChanged, cite
 from rag.errors import BadQuestion
-from rag.foreign import foreignness, unheld_words
+from rag.foreign import foreignness
 from rag.rewrite import understand
 from rag.select import Candidate, candidates, select
 from rag.types import (
@@ -73,16 +73,17 @@ def answer(
     passages = tuple(_retrieved(hit) for hit in hits)
     yield PassagesFound(answer_id, generation.name, passages)
 
-    ranked = candidates(understood.standalone, hits, generation.lexical.idf)
-    evidence = weigh(understood.standalone, hits, ranked, generation.lexical.idf)
-    evidence = replace(evidence, foreign=_foreign(understood.standalone, ranked, generation, encoder))
-    sure = confidence(evidence)
+    asked = understood.standalone
+    ranked = candidates(asked, hits, generation.lexical.idf)
+    chosen = select(asked, ranked)
+    try_out = _foreignness_of(asked, chosen, generation, encoder)
+    sure = confidence(weigh(asked, ranked, chosen, generation.lexical.idf, try_out))
     reason = _reason(question, generation, documents, hits, sure, options)
     sentences: list[AnswerSentence] = []
     citations: list[Citation] = []
     removed = 0
     if not reason:
-        for ready in _quoted(generation, select(understood.standalone, ranked), source_changed):
+        for ready in _quoted(generation, chosen, source_changed):
             if ready is None:
                 removed += 1
                 continue
@@ -120,11 +121,10 @@ def final(events: Iterator[Event]) -> Answer:
     raise AssertionError("an answer ends with Done")
 
 
-def _foreign(question: str, ranked: list[Candidate], generation: Generation, encoder: Encoder) -> float:
-    words = unheld_words(question, held_terms(question, ranked, generation.lexical.idf))
-    rows = [one.sentence.row for one in select(question, ranked)]
-    quoted = [generation.sentences.rows(row, row + 1) for row in rows]
-    return foreignness(question, words, np.concatenate(quoted), encoder.encode_query) if quoted else 0.0
+def _foreignness_of(question: str, chosen: list[Candidate], generation: Generation, encoder: Encoder) -> TryOut:
+    """Tries out words of ``question`` against the sentences that would be quoted."""
+    quoted = [generation.sentences.rows(one.sentence.row, one.sentence.row + 1) for one in chosen]  # n times (1, dim)
+    return lambda words: foreignness(question, words, np.concatenate(quoted), encoder.encode_query)
 
 
 def _check(question: Question) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hypothesis import given
@@ -7,7 +8,7 @@ from hypothesis import strategies as st
 
 from index.types import Hit
 from rag.abstain import NO_EVIDENCE, Evidence, confidence, weigh
-from rag.select import candidates
+from rag.select import candidates, select
 from tests.rag.corpus import flat, hit
 
 WARDS = hit(
@@ -18,7 +19,8 @@ WARDS = hit(
 
 
 def evidence(question: str, *hits: Hit) -> Evidence:
-    return weigh(question, hits, candidates(question, hits, flat), flat)
+    ranked = candidates(question, hits, flat)
+    return weigh(question, ranked, select(question, ranked), flat)
 
 
 def test_what_the_passage_says_is_answered() -> None:
@@ -70,3 +72,18 @@ def test_more_evidence_never_makes_less_sure(found: Evidence, more: float) -> No
     assert confidence(replace(found, coverage=max(found.coverage, more))) >= sure - 1e-12
     assert confidence(replace(found, passage_coverage=max(found.passage_coverage, more))) >= sure - 1e-12
     assert confidence(replace(found, missing_names=0, unnamed=0.0, kind_found=True)) >= sure - 1e-12
+
+
+def test_the_words_tried_out_are_those_that_nothing_quoted_holds() -> None:
+    question = "How many sailors fly to hospitals?"
+    ranked = candidates(question, (WARDS,), flat)
+    tried: list[str] = []
+
+    def try_out(words: Sequence[tuple[int, int]]) -> float:
+        tried.extend(question[start:end] for start, end in words)
+        return 0.1
+
+    found = weigh(question, ranked, select(question, ranked), flat, try_out)
+    assert tried == ["fly"]
+    assert found.foreign == 0.1
+    assert confidence(found) < confidence(replace(found, foreign=0.0))
