@@ -1,7 +1,8 @@
 """Folder -> published generation.
 
 A build starts from the live generation and does only what is new. Everything is written to a staging folder, sealed,
-read back and then published by one rename; killed at any instant it leaves the old generation live.
+read back and then published by one rename; killed at any instant it leaves the old generation live, and the vectors
+made so far are not made again.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from index.generation import (
     writer_lock,
 )
 from index.ingest import BuildOptions, Ingest
+from index.journal import Journal
 from index.store import Reader
 from index.store_writer import Writer
 from index.types import Encoder, IngestReport, Skipped
@@ -54,19 +56,22 @@ def build(options: BuildOptions, encoder: Encoder, progress: Progress = lambda *
         sweep(layout)
         previous = None if options.full else _previous(layout)
         staged = Path(tempfile.mkdtemp(prefix=".staging-", dir=layout.generations))
+        journal = Journal(layout.journal, encoder, start_anew=options.full)
         try:
-            ingest, report = _ingest(options, encoder, previous, staged, progress)
+            ingest, report = _ingest(options, encoder, previous, staged, journal, progress)
             if not options.plan and not _is_unchanged(layout, ingest, report, previous):
-                _write_vectors(options, encoder, ingest, staged, previous, progress)
+                _write_vectors(options, encoder, ingest, staged, previous, journal, progress)
                 report = replace(report, seconds=_since(started), published=True)
                 report = _publish(layout, encoder, ingest, staged, report, progress)
             elif not options.plan:
                 assert previous is not None  # something is unchanged
                 report = replace(report, generation=previous.name, seconds=_since(started))
             if not options.plan:
+                journal.discard()
                 replace_file(layout.report, json.dumps(asdict(report), indent=1) + "\n")
             return report
         finally:
+            journal.close()
             shutil.rmtree(staged, ignore_errors=True)
             if previous is not None:
                 previous.close()
@@ -92,11 +97,16 @@ def _previous(layout: Layout) -> Generation | None:
 
 
 def _ingest(
-    options: BuildOptions, encoder: Encoder, previous: Generation | None, staged: Path, progress: Progress
+    options: BuildOptions,
+    encoder: Encoder,
+    previous: Generation | None,
+    staged: Path,
+    journal: Journal,
+    progress: Progress,
 ) -> tuple[Ingest, IngestReport]:
     writer = Writer(staged / "documents.db")
     try:
-        ingest = Ingest(options, encoder, previous, writer)
+        ingest = Ingest(options, encoder, previous, writer, journal)
         progress("scanning", 0, 0)
         files = ingest.scan()
         progress("parsing", 0, len(files))
@@ -133,6 +143,7 @@ def _write_vectors(
     ingest: Ingest,
     staged: Path,
     previous: Generation | None,
+    journal: Journal,
     progress: Progress,
 ) -> None:
     reader = Reader((staged / "documents.db").resolve())
@@ -143,6 +154,7 @@ def _write_vectors(
             ingest.sources,
             encoder,
             previous,
+            journal,
             threads=options.threads,
             progress=lambda done, total: progress("embedding", done, total),
         )

@@ -12,7 +12,8 @@ import numpy as np
 
 from index import vectors
 from index.generation import Generation
-from index.ingest import VectorSource, VectorSources
+from index.ingest import Origin, VectorSource, VectorSources
+from index.journal import Journal
 from index.store import Reader
 from index.types import EncodedPassage, Encoder, Passage
 
@@ -26,6 +27,7 @@ def embed(
     sources: VectorSources,
     encoder: Encoder,
     previous: Generation | None,
+    journal: Journal,
     *,
     threads: int = 0,
     progress: Callable[[int, int], None] = lambda *_: None,
@@ -36,9 +38,10 @@ def embed(
     with _RowFiles(folder, encoder.dim) as files:
         done = 0
         progress(done, sources.n_new)
-        for source, encoded in _in_order(reader, sources, encoder, previous, files, threads):
+        for row, source, encoded in _in_order(reader, sources, encoder, previous, journal, files, threads):
             files.append(encoded)
             if source.is_new:
+                journal.append(reader.key(row), encoded)
                 done += 1
                 progress(done, sources.n_new)
     rows = np.fromfile(folder / "passages.f32", dtype=np.float32).reshape(-1, encoder.dim)  # (n, dim)
@@ -52,28 +55,31 @@ def _in_order(
     sources: VectorSources,
     encoder: Encoder,
     previous: Generation | None,
+    journal: Journal,
     files: _RowFiles,
     threads: int,
-) -> Iterator[tuple[VectorSource, EncodedPassage]]:
+) -> Iterator[tuple[int, VectorSource, EncodedPassage]]:
     """Each row's vectors in row order; the encoder works ahead on its threads while earlier rows are written."""
-    waiting: deque[tuple[VectorSource, int, Future[EncodedPassage] | None]] = deque()
+    waiting: deque[tuple[int, VectorSource, int, Future[EncodedPassage] | None]] = deque()
 
-    def next_row() -> tuple[VectorSource, EncodedPassage]:
-        source, count, future = waiting.popleft()
+    def next_row() -> tuple[int, VectorSource, EncodedPassage]:
+        row, source, count, future = waiting.popleft()
         if future is not None:
-            return source, future.result()
-        if source.own:
-            return source, files.read(source, count)
+            return row, source, future.result()
+        if source.origin is Origin.OWN:
+            return row, source, files.read(source, count)
+        if source.origin is Origin.JOURNAL:
+            return row, source, journal.read(source.passage)
         assert previous is not None
         sentences = previous.sentences.rows(source.sentence, source.sentence + count)
-        return source, EncodedPassage(previous.vectors.rows([source.passage])[0], sentences)
+        return row, source, EncodedPassage(previous.vectors.rows([source.passage])[0], sentences)
 
     with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), thread_name_prefix="encode") as pool:
         for row in range(len(sources)):
             source = sources[row]
             (passage,) = reader.passages([row])
             future = pool.submit(encoder.encode_passage, *_input(passage)) if source.is_new else None
-            waiting.append((source, len(passage.sentences), future))
+            waiting.append((row, source, len(passage.sentences), future))
             if len(waiting) >= _IN_FLIGHT:
                 yield next_row()
         while waiting:

@@ -2,6 +2,8 @@
 
 data/
   CURRENT                  name of the live generation and the SHA-256 of its MANIFEST.json
+  ingest-report.json       what the last build found and did
+  embedding.journal        vectors of a build under way, or of one that was interrupted
   writer.lock  leases/     one writer; who still reads which generation
   encoders/                exported models
   generations/000012/      MANIFEST.json documents.db vectors.faiss sentences.f16 lexical/
@@ -43,6 +45,10 @@ class Layout:
     @property
     def report(self) -> Path:
         return self.data / "ingest-report.json"
+
+    @property
+    def journal(self) -> Path:
+        return self.data / "embedding.journal"
 
     @property
     def generations(self) -> Path:

@@ -1,7 +1,8 @@
 """First half of a build: files -> documents.db, and for every passage the word on where its vectors come from.
 
 A file that looks the same is not read, bytes that are known are not parsed, and a passage whose embedding key is known
-is not embedded: its vectors are copied from the previous generation, or from where this one has them already.
+is not embedded: its vectors are copied from the previous generation, from where this one has them already, or from
+the journal of a build that was interrupted.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 from array import array
 from collections import deque
 from dataclasses import dataclass, field
+from enum import IntEnum
 from hashlib import sha256
 from pathlib import Path
 
 from index.errors import SkipFile, SourceError
 from index.generation import Generation
+from index.journal import Journal
 from index.parse import PARSER_VERSION, Limits, format_of, parse
 from index.passages import PASSAGE_RULES_VERSION, build_passages
 from index.schema import KnownFile, StoredContent
@@ -47,43 +50,52 @@ def rules_fingerprint(max_tokens: int, limits: Limits) -> str:
     return sha256(f"{PARSER_VERSION}/{PASSAGE_RULES_VERSION}/{max_tokens}/{limits}".encode()).hexdigest()[:16]
 
 
-@dataclass(frozen=True, slots=True)
-class VectorSource:
+class Origin(IntEnum):
     """Where a passage's vectors come from."""
 
-    passage: int  # row to copy, or -1: from the encoder
-    sentence: int  # first sentence row to copy
-    own: bool  # the rows are this build's own, not the previous generation's
+    ENCODER = 0  # they have to be made
+    PREVIOUS = 1  # rows of the previous generation
+    OWN = 2  # rows that this build has written already
+    JOURNAL = 3  # made by an earlier build that was interrupted
+
+
+@dataclass(frozen=True, slots=True)
+class VectorSource:
+    origin: Origin
+    passage: int = -1  # row of the passage; of JOURNAL, the place there
+    sentence: int = -1  # row of its first sentence
 
     @property
     def is_new(self) -> bool:
-        return self.passage < 0
+        return self.origin is Origin.ENCODER
 
 
 class VectorSources:
     """A VectorSource a passage row, kept small: there may be millions."""
 
     def __init__(self) -> None:
-        self._passage, self._sentence, self._own = array("q"), array("q"), array("b")
+        self._passage, self._sentence, self._origin = array("q"), array("q"), array("b")
         self.n_new = 0
 
     def __len__(self) -> int:
         return len(self._passage)
 
     def __getitem__(self, row: int) -> VectorSource:
-        return VectorSource(self._passage[row], self._sentence[row], bool(self._own[row]))
+        return VectorSource(Origin(self._origin[row]), self._passage[row], self._sentence[row])
 
     def append(self, source: VectorSource) -> None:
         self._passage.append(source.passage)
         self._sentence.append(source.sentence)
-        self._own.append(source.own)
+        self._origin.append(source.origin)
         self.n_new += source.is_new
 
 
 class Ingest:
     """Fills a documents.db from a folder, starting from what ``previous`` knows."""
 
-    def __init__(self, options: BuildOptions, encoder: Encoder, previous: Generation | None, writer: Writer) -> None:
+    def __init__(
+        self, options: BuildOptions, encoder: Encoder, previous: Generation | None, writer: Writer, journal: Journal
+    ) -> None:
         self.options = options
         self.encoder = encoder
         self.max_tokens = min(options.max_tokens or encoder.window, encoder.window)
@@ -92,6 +104,7 @@ class Ingest:
         self.skipped: list[Skipped] = []
         self.stale: list[str] = []
         self._writer = writer
+        self._journal = journal
         same_encoder = previous is not None and previous.manifest.encoder["fingerprint"] == encoder.fingerprint
         # Another encoder counts other tokens, so its passages end elsewhere.
         same_rules = same_encoder and previous is not None and previous.manifest.rules == self.rules
@@ -201,9 +214,12 @@ class Ingest:
     def _source_of(self, key: bytes) -> VectorSource:
         here = self._rows_by_key.get(key)
         if here is not None:
-            return VectorSource(*here, own=True)
+            return VectorSource(Origin.OWN, *here)
         before = self._vectors.row_by_key(key) if self._vectors is not None else None
-        return VectorSource(*before, own=False) if before is not None else VectorSource(-1, -1, own=False)
+        if before is not None:
+            return VectorSource(Origin.PREVIOUS, *before)
+        kept = self._journal.find(key)
+        return VectorSource(Origin.JOURNAL, kept) if kept >= 0 else VectorSource(Origin.ENCODER)
 
     def _leave_out(self, file: FoundFile, skip: SkipFile) -> None:
         """Report a file that cannot be indexed; its last good version, if there is one, stays."""

@@ -243,6 +243,11 @@ class Reader:
             )
         ]
 
+    def key(self, row: int) -> bytes:
+        """The embedding key of a passage."""
+        ((key,),) = self._all("SELECT key FROM passages WHERE row = ?", (row,))
+        return bytes(key)
+
     def longest_passage(self) -> int:
         """Most encoder tokens in any passage; 0 when there are none."""
         return int(self._all("SELECT coalesce(max(n_tokens), 0) FROM passages")[0][0])
