@@ -8,7 +8,6 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from api.compose import Footnote
@@ -90,18 +89,15 @@ def _index(footnote: Footnote) -> Iterator[Finding]:
         yield Finding("index", "failed", str(error))
 
 
-_PROBE = Path(__file__).with_name("offline_probe.py")
-
-
 def _offline(settings: Settings) -> Finding:
     """Index, ask and evaluate in a process whose sockets are blocked from its first line."""
     with tempfile.TemporaryDirectory(prefix="footnote-offline-") as folder:
         run = subprocess.run(  # noqa: S603 - our own module
-            [sys.executable, "-m", "api.offline_probe", str(settings.source.resolve()), folder, settings.encoder],
+            # -P: a folder called api or index in the working folder is not ours.
+            [sys.executable, "-P", "-m", "api.offline_probe", str(settings.source.resolve()), folder, settings.encoder],
             capture_output=True,
             text=True,
             check=False,
-            cwd=_PROBE.parent.parent,
         )
     last = (run.stdout.strip().splitlines() or run.stderr.strip().splitlines() or ["no output"])[-1]
     return Finding("offline", "ok" if run.returncode == 0 else "failed", last)

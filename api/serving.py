@@ -43,7 +43,7 @@ class _Server(uvicorn.Server):
     """Says where it listens, and how to ask, once it does."""
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override] # wider than needed
-        await super().startup(sockets)  # type: ignore[arg-type]
+        await super().startup(sockets)  # type: ignore[arg-type] # as above
         if self.started and not self.should_exit:
             port = self.servers[0].sockets[0].getsockname()[1] if self.servers else self.config.port
             url = f"http://{self.config.host}:{port}"

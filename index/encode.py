@@ -97,7 +97,8 @@ def fingerprint_of(folder: Path) -> str:
 
 def _export(folder: Path, export: Path) -> None:
     run = subprocess.run(  # noqa: S603 - our own module; torch's memory is given back when it ends
-        [sys.executable, "-m", "index.export", str(folder), str(export)],
+        # -P: a folder called index in the working folder is not ours.
+        [sys.executable, "-P", "-m", "index.export", str(folder), str(export)],
         capture_output=True,
         text=True,
         check=False,

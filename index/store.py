@@ -143,16 +143,6 @@ class Reader:
         passage_id = passage_id_of(document.document_id, start, end)
         return Passage(passage_id, row, document, start, end, text, n_tokens, self._place(place), sentences)
 
-    def neighbours(self, row: int) -> tuple[int | None, int | None]:
-        """The rows before and after ``row`` in the same document."""
-        rows = self._all(
-            "SELECT n.row FROM passages p JOIN passages n ON n.content = p.content AND n.row IN (p.row - 1, p.row + 1)"
-            " WHERE p.row = ?",
-            (row,),
-        )
-        near = {found[0] for found in rows}
-        return (row - 1 if row - 1 in near else None), (row + 1 if row + 1 in near else None)
-
     def rows_of(self, document_ids: Sequence[str]) -> list[int]:
         """The passage rows of these documents, ascending."""
         marks = ",".join("?" * len(document_ids))
@@ -251,12 +241,6 @@ class Reader:
     def longest_passage(self) -> int:
         """Most encoder tokens in any passage; 0 when there are none."""
         return int(self._all("SELECT coalesce(max(n_tokens), 0) FROM passages")[0][0])
-
-    def counts(self) -> dict[str, int]:
-        return {
-            table: int(self._all(f"SELECT count(*) FROM {table}")[0][0])
-            for table in ("documents", "passages", "sentences", "skipped")
-        }
 
 
 def _document(row: tuple[Any, ...]) -> Document:
