@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help serve index test check format clean
+.PHONY: help serve index test check format train clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -45,6 +45,11 @@ check: $(DEV) ## lint, formatting, types and layers
 format: $(DEV) ## put the code into its usual form
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+train: $(DEV) ## make the reader anew from public sets: make train DATA=folder-of-sets [OUT=reader] (hours without a GPU)
+	@test -n "$(DATA)" || { echo 'make train DATA=folder-of-sets; training/README.md names the sets'; exit 2; }
+	$(BIN)/python -m training.train "$(DATA)" "$(or $(OUT),reader)" --workers $$(nproc)
+	$(BIN)/python -m training.export "$(or $(OUT),reader)/checkpoint.pt" "$(or $(OUT),reader)/export"
 
 clean: ## remove what was installed and built, but not data/
 	rm -rf $(VENV) *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

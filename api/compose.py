@@ -27,6 +27,7 @@ from index.search import make_query, search
 from index.types import Encoder, Hit, IngestReport
 from index.worker import build_in_child
 from rag.answer import AnswerOptions, answer
+from rag.read import OnnxReader, Reader
 from rag.types import Answer, Done, Event, Question
 
 _RECENT = 1_000  # answers remembered so that feedback can name one; nothing else is kept of a conversation
@@ -36,16 +37,23 @@ class Footnote:
     """The application without a door. Safe to use from threads."""
 
     def __init__(
-        self, settings: Settings, *, encoder: Callable[[], Encoder] | None = None, in_child: bool = True
+        self,
+        settings: Settings,
+        *,
+        encoder: Callable[[], Encoder] | None = None,
+        reader: Callable[[], Reader] = OnnxReader,
+        in_child: bool = True,
     ) -> None:
-        """``encoder`` replaces the model that the settings name; ``in_child`` False builds in this process. Both are
-        for tests: the rest of the application is the same."""
+        """``encoder`` and ``reader`` replace the models that the settings name; ``in_child`` False builds in this
+        process. All are for tests: the rest of the application is the same."""
         self.settings = settings
         self.layout = Layout(settings.data)
         self._load_encoder = encoder or partial(load_encoder, settings.encoder, self.layout.encoders)
         self._in_child = in_child
+        self._load_reader = reader
         self._encoder: Encoder | None = None
-        self._encoder_lock = threading.Lock()
+        self._reader: Reader | None = None
+        self._models_lock = threading.Lock()
         self.library = Library(settings.data, encoder=settings.encoder)
         self.jobs = Jobs(self.rebuild, self.library.refresh)
         self._recent: OrderedDict[str, Answer] = OrderedDict()
@@ -56,10 +64,18 @@ class Footnote:
     @property
     def encoder(self) -> Encoder:
         """Loaded on first use and kept."""
-        with self._encoder_lock:
+        with self._models_lock:
             if self._encoder is None:
                 self._encoder = self._load_encoder()
             return self._encoder
+
+    @property
+    def reader(self) -> Reader | None:
+        """Loaded on first use and kept; None where the settings turn it off."""
+        with self._models_lock:
+            if self._reader is None and self.settings.reader:
+                self._reader = self._load_reader()
+            return self._reader
 
     def ask(self, question: Question) -> Iterator[Event]:
         """Events of one answer, from one generation. The generation is let go when the iterator ends or is closed."""
@@ -68,6 +84,7 @@ class Footnote:
                 question,
                 generation,
                 self.encoder,
+                reader=self.reader,
                 source_changed=partial(source_changed, self.settings.source, generation),
                 options=AnswerOptions(min_confidence=self.settings.min_confidence),
             )

@@ -62,6 +62,7 @@ def evaluate_with(
             "generation": generation.name,
             "settings_hash": footnote.settings.settings_hash,
             "model_fingerprint": str(generation.manifest.encoder["fingerprint"]),
+            "reader_fingerprint": footnote.reader.fingerprint if footnote.reader else "",
         }
 
     def asked(done: int, total: int, _: Record) -> None:

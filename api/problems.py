@@ -27,7 +27,7 @@ from index.errors import (
     SkipFile,
     SourceError,
 )
-from rag.errors import BadQuestion
+from rag.errors import BadQuestion, ReaderError
 
 _log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
@@ -63,6 +63,7 @@ ROWS: dict[type[FootnoteError], Row] = {
     Busy: Row(409, "The index is being written", _WRITING),
     SourceError: Row(409, "The source folder cannot be indexed", _FOLDER),
     EncoderError: Row(503, "The encoder cannot be loaded", "The encoder cannot be loaded. The server's log says why."),
+    ReaderError: Row(503, "The reader cannot be loaded", "The reader cannot be loaded. The server's log says why."),
     BuildFailed: Row(500, "The build failed", _FAILED),
     SkipFile: Row(422, "The file cannot be read"),
     SettingsError: Row(500, "A setting is not valid", "A setting is not valid. The server's log says which."),

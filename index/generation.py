@@ -24,7 +24,7 @@ from typing import IO, Any
 
 from index.errors import Busy, CorruptGeneration, IncompatibleIndex, NoGeneration, NotFound
 from index.lexical import LexicalIndex
-from index.store import Reader
+from index.store import Store
 from index.vectors import PassageVectors, SentenceVectors
 
 FORMAT_VERSION = 1
@@ -220,7 +220,7 @@ class Generation:
         """Raises CorruptGeneration before anything damaged is loaded."""
         self.manifest = verify(folder, expected_sha256)
         self.name = self.manifest.name
-        self.store = Reader((folder / "documents.db").resolve())
+        self.store = Store((folder / "documents.db").resolve())
         self.vectors = PassageVectors(folder / "vectors.faiss")
         self.sentences = SentenceVectors(folder / "sentences.f16", int(self.manifest.encoder["dim"]))
         self.lexical = LexicalIndex(folder / "lexical")

@@ -20,7 +20,7 @@ from index.journal import Journal
 from index.parse import PARSER_VERSION, Limits, format_of, parse
 from index.passages import PASSAGE_RULES_VERSION, build_passages
 from index.schema import KnownFile, StoredContent
-from index.store import Reader
+from index.store import Store
 from index.store_writer import Writer, content_of
 from index.types import Encoder, IngestReport, Parsed, PassageSpan, Skipped
 from index.walk import FoundFile, printable, read, walk
@@ -109,8 +109,8 @@ class Ingest:
         # Another encoder counts other tokens, so its passages end elsewhere.
         same_rules = same_encoder and previous is not None and previous.manifest.rules == self.rules
         # Vectors are worth keeping under other passage rules too: many passages come out the same.
-        self._vectors: Reader | None = previous.store if previous is not None and same_encoder else None
-        self._texts: Reader | None = previous.store if previous is not None and same_rules else None
+        self._vectors: Store | None = previous.store if previous is not None and same_encoder else None
+        self._texts: Store | None = previous.store if previous is not None and same_rules else None
         self._known = self._texts.known_files() if self._texts is not None else {}
         self._known_contents = self._texts.contents_by_hash() if self._texts is not None else {}
         self._known_skips = self._texts.known_skips() if self._texts is not None else {}

@@ -29,7 +29,7 @@ _DOCUMENT = (
 )
 
 
-class Reader:
+class Store:
     """A published documents.db. Opened immutable: SQLite takes no lock and writes nothing. Safe to use from threads."""
 
     def __init__(self, path: Path) -> None:

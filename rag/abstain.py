@@ -26,6 +26,8 @@ class Evidence:
     unnamed: float  # 1 where the name of a thing is asked for that is there without one, 1/2 where it is not there
     kind_found: bool  # the best sentence holds the kind of answer asked for
     foreign: float = 0.0  # cosine gained by leaving out words that no quoted passage holds (rag.foreign)
+    was_read: bool = False  # by a reader
+    passage_read: float = 0.0  # its logit that the passage answers, of the best one read
 
 
 NO_EVIDENCE = Evidence(0.0, 0.0, 0.0, 0, 0.0, False)
@@ -58,6 +60,8 @@ def weigh(
         unnamed=_unnamed(focus_of(question), " ".join(passage.text for passage in passages), best, asked.words),
         kind_found=best.kind_found,
         foreign=try_out(unheld_words(question, everything | implied)),
+        was_read=best.was_read,
+        passage_read=max(candidate.passage_read for candidate in ranked),
     )
 
 
@@ -66,6 +70,8 @@ _INTERCEPT = -2.79
 _COSINE, _COVERAGE, _PASSAGE_COVERAGE = 3.98, 1.09, 0.95
 _MISSING_NAME, _UNNAMED, _NO_KIND = -1.04, -2.88, -0.87
 _FOREIGN = -13.15  # a cosine gained of .1 costs 1.3 units of log-odds
+# What a reader adds, fitted on top of the rest, which stays as it is without one.
+_WAS_READ, _PASSAGE_READ = -0.1, 0.3
 
 
 def confidence(evidence: Evidence) -> float:
@@ -74,6 +80,7 @@ def confidence(evidence: Evidence) -> float:
     z += _COVERAGE * evidence.coverage + _PASSAGE_COVERAGE * evidence.passage_coverage
     z += _MISSING_NAME * evidence.missing_names + _UNNAMED * evidence.unnamed
     z += (0.0 if evidence.kind_found else _NO_KIND) + _FOREIGN * evidence.foreign
+    z += _WAS_READ + _PASSAGE_READ * evidence.passage_read if evidence.was_read else 0.0
     return 1.0 / (1.0 + math.exp(-z))
 
 

@@ -7,3 +7,7 @@ from index.errors import FootnoteError
 
 class BadQuestion(FootnoteError):
     """The question cannot be answered as put: empty, or too long."""
+
+
+class ReaderError(FootnoteError):
+    """The reader's files are missing, damaged or of another format."""

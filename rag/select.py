@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 
 from index.lexical import content_terms, terms
 from index.types import Hit, Passage, Sentence
 from rag.asked import Asked, ask, coverage, focus_of, names_in
 from rag.kinds import defines, holds, kind_of
+from rag.read import Reading
 
 # A sentence's score is its cosine with the question plus these; see docs/quality.md for the sets they were chosen on.
 _OWN_WORDS = 0.5  # share of the question's words in the sentence
@@ -20,9 +21,11 @@ _COUNTED = ("quantity", "amount")
 _FACTS = (*_COUNTED, "date")
 _DEFINITION_BONUS = 0.4  # "what is a generation" is answered by "... is called a generation"
 _FRAGMENT_PENALTY = 0.2
+_READ_PASSAGE = 0.05  # a unit of the reader's log-odds that the passage answers
+_READ_SENTENCE = 0.02  # and that the sentence does, against the best of its passage
 _ROW_PENALTY = 0.1  # a table row repeats its headers, which the question's words are often among
 
-_PASSAGES_READ = 6
+_PASSAGES = 6  # whose sentences may be quoted
 _SAME = 0.6  # share of its terms that a sentence may have in common with one already taken
 _WORDS = 70  # of an answer; a sentence may reach beyond with at most half of its own
 
@@ -38,13 +41,15 @@ class Candidate:
     coverage: float  # share of the question's terms in it and right above it, weighted by idf, in [0, 1]
     kind_found: bool  # it holds what kind of thing the question asks for
     score: float
+    was_read: bool = False  # by a reader
+    passage_read: float = 0.0  # the reader's logit that its passage answers
 
 
 def candidates(question: str, hits: Sequence[Hit], idf: Callable[[str], float]) -> list[Candidate]:
     """Every quotable sentence of the best passages, best first."""
     asked = ask(question, idf)
     found: list[Candidate] = []
-    for rank, hit in enumerate(hits[:_PASSAGES_READ]):
+    for rank, hit in enumerate(hits[:_PASSAGES]):
         above = terms_above(hit.passage)
         before: Set[str] = frozenset()
         for sentence, cosine in zip(hit.passage.sentences, hit.sentence_scores, strict=True):
@@ -52,7 +57,36 @@ def candidates(question: str, hits: Sequence[Hit], idf: Callable[[str], float]) 
             if _is_quotable(sentence):
                 found.append(_weighed(asked, hit.passage, sentence, rank, cosine, own, own | before | above))
             before = own
+    return _best_first(found)
+
+
+def _best_first(found: Iterable[Candidate]) -> list[Candidate]:
     return sorted(found, key=lambda candidate: (-candidate.score, candidate.rank, candidate.sentence.start))
+
+
+def worth_reading(ranked: Sequence[Candidate], most: int = 2) -> list[Passage]:
+    """The passages of the best candidates. Reading more than two changed docs/quality.md by a question or two."""
+    return list({candidate.passage.row: candidate.passage for candidate in ranked}.values())[:most]
+
+
+def reread(ranked: Sequence[Candidate], readings: Mapping[int, Reading]) -> list[Candidate]:
+    """``ranked`` anew, best first, with what the reader makes of the passages in these rows.
+
+    A sentence's logit is set against its passage's best, for the reader learnt to tell sentences of one passage apart.
+    A passage that was not read counts as the worst that was."""
+    if not readings:
+        return list(ranked)
+    worst = min(reading.passage for reading in readings.values())
+    found: list[Candidate] = []
+    for candidate in ranked:
+        reading = readings.get(candidate.passage.row)
+        passage_read, behind = worst, 0.0
+        if reading is not None:
+            at = candidate.passage.sentences.index(candidate.sentence)
+            passage_read, behind = reading.passage, reading.sentences[at] - max(reading.sentences)
+        score = candidate.score + _READ_PASSAGE * passage_read + _READ_SENTENCE * behind
+        found.append(replace(candidate, score=score, was_read=True, passage_read=passage_read))
+    return _best_first(found)
 
 
 def _weighed(
@@ -75,7 +109,7 @@ _LIMITS = {"open": (3, 0.65), "person": (3, 0.65), "place": (3, 0.65), "date": (
 _FACT_LIMITS = (2, 0.72)  # a number, a sum, a name
 
 
-def select(question: str, ranked: Sequence[Candidate]) -> list[Candidate]:
+def select(question: str, ranked: Sequence[Candidate], most: int = 3) -> list[Candidate]:
     """The few sentences to quote, in reading order: the best, and others nearly as good that add something."""
     kind = kind_of(focus_of(question))
     limit, within = _LIMITS.get(kind, _FACT_LIMITS)
@@ -84,7 +118,7 @@ def select(question: str, ranked: Sequence[Candidate]) -> list[Candidate]:
     n_words = 0
     for candidate in ranked:
         words = len(re.findall(r"\w+", candidate.sentence.text))
-        if len(chosen) == limit or (chosen and candidate.score < within * ranked[0].score):
+        if len(chosen) == min(limit, most) or (chosen and candidate.score < within * ranked[0].score):
             break
         if chosen and kind in _COUNTED and not candidate.kind_found:
             continue  # beside the best sentence only what can be the number or sum asked for

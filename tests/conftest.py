@@ -18,7 +18,7 @@ from api.compose import Footnote
 from api.settings import Settings
 from index.encode import load_encoder
 from index.types import Encoder, IngestReport
-from tests.fakes import FakeEncoder, make_fake_encoder
+from tests.fakes import FakeEncoder, FakeReader, make_fake_encoder
 
 HARBOUR = (
     "The harbour was opened in 1911 by Mayor Ilse Brandt. It cost 4.2 million crowns.\n\n"
@@ -77,8 +77,9 @@ def make_world(tmp_path: Path) -> Iterator[Callable[..., World]]:
     def make(source: Path, data: Path | None = None, encoder: FakeEncoder | None = None, **settings: Any) -> World:
         fake = encoder or FakeEncoder()
         where = data or tmp_path / "data"
-        chosen = Settings(source=source, data=where, encoder=fake.name, **settings)
-        world = World(Footnote(chosen, encoder=lambda: fake, in_child=False), source, where, fake)
+        chosen = Settings(source=source, data=where, encoder=fake.name, **({"reader": False} | settings))
+        footnote = Footnote(chosen, encoder=lambda: fake, reader=FakeReader, in_child=False)
+        world = World(footnote, source, where, fake)
         worlds.append(world)
         return world
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from index.encode import pool_sentences
 from index.types import EncodedPassage, Vector
+from rag.read import Reading
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -54,3 +56,22 @@ def _unit(vector: NDArray[np.floating]) -> Vector:
 def make_fake_encoder() -> FakeEncoder:
     """Importable by a build process."""
     return FakeEncoder()
+
+
+class FakeReader:
+    """A sentence answers as far as it shares the question's words; a passage, as far as its best sentence does."""
+
+    fingerprint = "fake-reader"
+
+    def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Reading]:
+        asked = self._words(question)
+        readings = []
+        for _, sentences in passages:
+            logits = tuple(
+                8.0 * len(asked & self._words(sentence)) / max(1, len(asked)) - 3.0 for sentence in sentences
+            )
+            readings.append(Reading(logits, max(logits, default=-3.0)))
+        return readings
+
+    def _words(self, text: str) -> set[str]:
+        return {word.lower().rstrip("s") for word in _WORD.findall(text) if word.isalnum() and len(word) > 3}

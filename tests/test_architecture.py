@@ -21,7 +21,7 @@ DOORS = {
     "faiss": {"index/vectors.py"},
     "tantivy": {"index/lexical.py"},
     "tiktoken": {"index/tokens.py"},
-    "onnxruntime": {"index/encode.py", "index/export.py"},
+    "onnxruntime": {"index/network.py", "index/export.py"},
     "sentence_transformers": {"index/encode.py", "index/export.py"},
     "torch": {"index/export.py"},
 }

@@ -178,7 +178,7 @@ class Failing(Footnote):
 
 @pytest.fixture
 def failing(world: World) -> Iterator[Failing]:
-    settings = Settings(source=world.source, data=world.data, encoder=world.encoder.name)
+    settings = Settings(source=world.source, data=world.data, encoder=world.encoder.name, reader=False)
     footnote = Failing(settings, encoder=lambda: world.encoder, in_child=False)
     yield footnote
     footnote.close()

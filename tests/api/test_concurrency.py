@@ -124,7 +124,7 @@ class Paced(Footnote):
 @pytest.fixture
 def paced(folder: Path, tmp_path: Path) -> Iterator[Paced]:
     encoder = FakeEncoder()
-    footnote = Paced(Settings(source=folder, data=tmp_path / "data", encoder=encoder.name), encoder)
+    footnote = Paced(Settings(source=folder, data=tmp_path / "data", encoder=encoder.name, reader=False), encoder)
     footnote.rebuild(lambda *_: None)
     yield footnote
     footnote.close()

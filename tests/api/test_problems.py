@@ -95,7 +95,7 @@ class Broken(Footnote):
 
 @pytest.fixture
 def broken(world: World) -> Iterator[Broken]:
-    settings = Settings(source=world.source, data=world.data, encoder=world.encoder.name)
+    settings = Settings(source=world.source, data=world.data, encoder=world.encoder.name, reader=False)
     footnote = Broken(settings, encoder=lambda: world.encoder, in_child=False)
     yield footnote
     footnote.close()
@@ -160,7 +160,7 @@ def test_without_an_index_every_route_that_needs_one_says_so(
 
 
 def test_an_index_made_with_another_encoder(make_world: Callable[..., World], connect: Connect, world: World) -> None:
-    settings = Settings(source=world.source, data=world.data, encoder="/tmp/another")
+    settings = Settings(source=world.source, data=world.data, encoder="/tmp/another", reader=False)
     client = connect(Footnote(settings, encoder=lambda: world.encoder, in_child=False))
     assert_problem(client.post("/v1/ask", json={"question": "x"}), 503, "The index does not fit the settings")
     ready = client.get("/readyz")

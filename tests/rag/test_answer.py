@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from index.errors import CorruptGeneration
 from index.freshness import source_changed
 from index.generation import Generation
-from index.store import Reader
+from index.store import Store
 from index.types import Passage
 from rag.answer import ABSTAINED_TEXT, MAX_QUESTION_BYTES, AnswerOptions, answer, final
 from rag.errors import BadQuestion
+from rag.read import Reader, Reading
 from rag.types import Answer, Event, Question
 from tests.conftest import World
 from tests.rag.port import PORT, fill, parts
@@ -227,10 +228,77 @@ def test_whatever_is_asked_every_sentence_is_footnoted(port: World, text: str) -
         assert_footnoted(port, given)
 
 
+# -- several questions in one ------------------------------------------------------------------------------------------
+
+
+def test_a_question_of_two_parts_is_answered_in_both(port: World) -> None:
+    given = final(
+        iter(ask(port, Question("When does the ferry Aurora sail, and how many models does the museum keep?")))
+    )
+    assert "The ferry Aurora sails at noon every Tuesday." in given.text
+    assert "The museum keeps 300 models of ships." in given.text
+    assert len(given.sentences) == 2
+    assert_footnoted(port, given)
+
+
+# -- with a reader -----------------------------------------------------------------------------------------------------
+
+
+class OneSentence:
+    """A reader that is sure of one sentence, and of nothing else."""
+
+    fingerprint = "one"
+
+    def __init__(self, sentence: str) -> None:
+        self._sentence = sentence
+        self.titles: list[str] = []
+
+    def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Reading]:
+        self.titles += [title for title, _ in passages]
+        logits = [tuple(9.0 if one == self._sentence else -9.0 for one in sentences) for _, sentences in passages]
+        return [Reading(each, max(each)) for each in logits]
+
+
+def read(world: World, question: Question, reader: Reader, options: AnswerOptions = ALWAYS) -> Answer:
+    with world.footnote.library.pin() as generation:
+        told = answer(
+            question, generation, world.encoder, source_changed=lambda _: False, reader=reader, options=options
+        )
+        return final(told)
+
+
+def test_what_the_reader_is_sure_of_comes_before_what_is_as_near(port: World) -> None:
+    question = Question("What is said of the ferry and of the museum?")
+    for sure_of in ("The ferry Aurora sails at noon every Tuesday.", "🚢 The museum keeps 300 models of ships."):
+        given = read(port, question, OneSentence(sure_of))
+        assert given.sentences[0].text == sure_of
+        assert_footnoted(port, given)
+
+
+def test_a_reader_that_finds_nothing_makes_less_sure(port: World) -> None:
+    found = read(port, OPENED, OneSentence("The harbour was opened in 1911 by Mayor Ilse Brandt."))
+    assert found.confidence > read(port, OPENED, OneSentence("")).confidence
+
+
+def test_another_reader_gives_another_answer_id(port: World) -> None:
+    without = final(iter(ask(port, OPENED)))
+    assert read(port, OPENED, OneSentence("")).answer_id != without.answer_id
+
+
+def test_passages_are_read_under_their_headings(make_world: Callable[..., World], tmp_path: Path) -> None:
+    (tmp_path / "port").mkdir()
+    (tmp_path / "port" / "port.md").write_text("# The port\n\n## Harbour\n\nIt was opened in 1911.\n")
+    world = make_world(tmp_path / "port")
+    world.build()
+    reader = OneSentence("")
+    read(world, OPENED, reader)
+    assert "The port > Harbour" in reader.titles
+
+
 # -- damage ------------------------------------------------------------------------------------------------------------
 
 
-class Altered(Reader):
+class Altered(Store):
     """Reads passages back other than they were when they were found."""
 
     def __init__(self, path: Path, old: str, new: str) -> None:

@@ -1,0 +1,53 @@
+"""The only door to onnxruntime at run time: a network in a file, checked against its hash and run on one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+
+class Damaged(ValueError):
+    """The file is not the one whose hash is known."""
+
+
+def load_tokenizer(path: Path) -> Tokenizer:
+    """The tokenizer in ``path``, without the truncation and padding that such files often ask for."""
+    tokenizer = Tokenizer.from_file(str(path))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def special_token(tokenizer: Tokenizer, token: str) -> int:
+    """Its id. Raises Damaged when the tokenizer has no such token."""
+    found = tokenizer.token_to_id(token)
+    if found is None:
+        raise Damaged(f"the tokenizer has no {token}")
+    return found
+
+
+class Network:
+    """Safe to call from threads, which are the parallelism: each call takes one core."""
+
+    def __init__(self, path: Path, expected_sha256: str) -> None:
+        """Raises Damaged when the file's hash is not ``expected_sha256``."""
+        import onnxruntime
+
+        model = path.read_bytes()
+        if sha256(model).hexdigest() != expected_sha256:
+            raise Damaged(path.name)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+        self._inputs = {item.name for item in self._session.get_inputs()}
+
+    def run(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """The network's outputs; of ``feed`` it gets what it knows."""
+        return list(self._session.run(None, {key: feed[key] for key in self._inputs}))

@@ -1,0 +1,115 @@
+"""A small model that reads a question together with a passage, and says which sentences answer it.
+
+The encoder tells what a sentence is about; the reader, whether it says what is asked. It ships in rag/data with a card
+that says how it was made (MODEL_CARD.md); training/ is the recipe. Without it answers are chosen as before, by the
+encoder and by words.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from index.network import Damaged, Network, load_tokenizer, special_token
+from rag.errors import ReaderError
+from rag.marks import Marks
+
+FOLDER = Path(__file__).parent / "data"
+FORMAT = 1
+_MAX_QUESTION_TOKENS = 96
+_MAX_TITLE_TOKENS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the reader makes of one passage. Logits: 0 is even odds, and more is more likely."""
+
+    sentences: tuple[float, ...]  # that this sentence answers, one a sentence
+    passage: float  # that the passage answers
+
+
+class Reader(Protocol):
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the same question and passage could be read differently."""
+
+    def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Reading]:
+        """``passages`` are titles with their sentences, in order. A sentence that does not fit is read at the end of
+        the window as far as it goes, or by itself."""
+
+
+class OnnxReader:
+    """The reader that ships, or another of the same make. Safe to call from threads."""
+
+    def __init__(self, folder: Path = FOLDER, threads: int = 2) -> None:
+        """Raises ReaderError when the files are missing, damaged or of another format."""
+        try:
+            card = json.loads((folder / "reader.json").read_text("utf-8"))
+            if card["format"] != FORMAT:
+                raise ValueError(f"format {card['format']}")
+            if sha256((folder / "tokenizer.json").read_bytes()).hexdigest() != card["tokenizer_sha256"]:
+                raise Damaged("tokenizer.json")
+            self._network = Network(folder / "reader.onnx", card["sha256"])
+            self._window = int(card["max_tokens"])
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ReaderError(
+                f"The reader cannot be loaded ({error}).",
+                remedy="Install Footnote again, or set FOOTNOTE_READER=false.",
+            ) from error
+        self.fingerprint = str(card["sha256"])
+        self._tokenizer = load_tokenizer(folder / "tokenizer.json")
+        self._start, self._end = (special_token(self._tokenizer, token) for token in ("[CLS]", "[SEP]"))
+        self._marks = Marks(self._tokenizer)
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="reader")
+
+    def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Reading]:
+        asked = [self._start, *self._tokens(question)[:_MAX_QUESTION_TOKENS], self._end]
+        return list(self._pool.map(lambda passage: self._read(asked, *passage), passages))
+
+    def _read(self, asked: list[int], title: str, sentences: Sequence[str]) -> Reading:
+        head = self._tokens(f"{title}.")[:_MAX_TITLE_TOKENS] if title else []
+        room = self._window - len(asked) - len(head) - 1
+        logits: list[float] = []
+        best = -np.inf
+        for window in _windows([self._tokens(sentence) or [self._end] for sentence in sentences], room):
+            scores, whole = self._run(asked, head, window)
+            logits += scores
+            best = max(best, whole)
+        return Reading(tuple(logits), float(best))
+
+    def _run(self, asked: list[int], head: list[int], window: Sequence[list[int]]) -> tuple[list[float], float]:
+        ids = [*asked, *head]
+        pool = np.zeros((1, len(window), len(ids) + sum(map(len, window)) + 1), dtype=np.float32)
+        for i, tokens in enumerate(window):
+            pool[0, i, len(ids) : len(ids) + len(tokens)] = 1.0 / len(tokens)
+            ids += tokens
+        row = np.asarray([[*ids, self._end]], dtype=np.int64)  # (1, n_tokens)
+        types = np.asarray([self._marks.types([*ids, self._end], len(asked))], dtype=np.int64)
+        sentence, passage, _ = self._network.run(
+            {"input_ids": row, "attention_mask": np.ones_like(row), "token_type_ids": types, "pool": pool}
+        )
+        return [float(score) for score in sentence[0]], float(passage[0])
+
+    def _tokens(self, text: str) -> list[int]:
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+
+def _windows(sentences: Sequence[list[int]], room: int) -> list[list[list[int]]]:
+    """The sentences in runs that fit ``room`` tokens, in order; one that is longer by itself is cut."""
+    windows: list[list[list[int]]] = []
+    left = 0
+    for tokens in sentences:
+        tokens = tokens[:room]
+        if len(tokens) > left:
+            windows.append([])
+            left = room
+        windows[-1].append(tokens)
+        left -= len(tokens)
+    return windows
