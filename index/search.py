@@ -9,7 +9,7 @@ alone does for .77 and the passage cosine alone for .62.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,17 +79,6 @@ def search(
         )
         for i in order
     ]
-
-
-def compare(generation: Generation, hits: Sequence[Hit], queries: Sequence[Query]) -> list[Hit]:
-    """``hits`` in their order with the sentence scores of other ``queries``: means, by weight."""
-    vector = np.sum([query.weight * query.vector for query in queries], axis=0) / sum(query.weight for query in queries)
-    compared: list[Hit] = []
-    for hit in hits:
-        sentences = hit.passage.sentences
-        vectors = generation.sentences.rows(sentences[0].row, sentences[-1].row + 1)  # (n_sentences, dim)
-        compared.append(replace(hit, sentence_scores=tuple(float(score) for score in vectors @ vector)))
-    return compared
 
 
 def standardise(scores: NDArray[np.float64]) -> NDArray[np.float64]:

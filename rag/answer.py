@@ -15,14 +15,14 @@ from hashlib import sha256
 import numpy as np
 
 from index.generation import Generation
-from index.search import compare, make_query, search
+from index.search import make_query, search
 from index.types import Encoder, Hit, Passage
 from rag.abstain import TryOut, confidence, weigh
 from rag.cite import SourceChanged, cite
 from rag.errors import BadQuestion
 from rag.foreign import foreignness
 from rag.read import Reader
-from rag.rewrite import Understood, parts, understand
+from rag.rewrite import understand
 from rag.select import Candidate, candidates, reread, select, worth_reading
 from rag.types import (
     Answer,
@@ -65,27 +65,22 @@ def answer(
     _check(question)
     answer_id = _answer_id(question, generation.name, reader, options)
     understood = understand(question.text, question.messages)
-    asked = parts(understood)
+    asked = understood.standalone
     documents = generation.store.resolve(question.documents) if question.documents else None
     hits: list[Hit] = []
     if documents is None or documents:
-        searches = (
-            understood.searches if len(asked) == 1 else (*understood.searches, *(part.searches[0] for part in asked))
-        )
-        queries = [make_query(text, encoder, weight) for text, weight in searches]
+        queries = [make_query(text, encoder, weight) for text, weight in understood.searches]
         clock.lap("encode")
         hits = search(generation, queries, k=question.k, documents=documents)
     clock.lap("retrieve")
     passages = tuple(_retrieved(hit) for hit in hits)
     yield PassagesFound(answer_id, generation.name, passages)
 
-    if len(asked) == 1:
-        ranked = _ranked(understood, hits, generation, reader)
-        chosen = select(understood.standalone, ranked)
-    else:
-        ranked, chosen = _ranked_by_part(asked, hits, generation, encoder, reader)
-    try_out = _foreignness_of(understood.standalone, chosen, generation, encoder)
-    sure = confidence(weigh(understood.standalone, ranked, chosen, generation.lexical.idf, try_out))
+    ranked = _ranked(asked, hits, generation, reader)
+    clock.lap("read")
+    chosen = select(asked, ranked)
+    try_out = _foreignness_of(asked, chosen, generation, encoder)
+    sure = confidence(weigh(asked, ranked, chosen, generation.lexical.idf, try_out))
     reason = _reason(question, generation, documents, hits, sure, options)
     sentences: list[AnswerSentence] = []
     citations: list[Citation] = []
@@ -151,29 +146,14 @@ def _answer_id(question: Question, generation: str, reader: Reader | None, optio
     return sha256(json.dumps(named).encode()).hexdigest()[:20]
 
 
-def _ranked(asked: Understood, hits: list[Hit], generation: Generation, reader: Reader | None) -> list[Candidate]:
+def _ranked(asked: str, hits: list[Hit], generation: Generation, reader: Reader | None) -> list[Candidate]:
     """The sentences of ``hits``, those first that most likely answer."""
-    ranked = candidates(asked.standalone, hits, generation.lexical.idf)
+    ranked = candidates(asked, hits, generation.lexical.idf)
     if reader is None:
         return ranked
     passages = worth_reading(ranked)
-    readings = reader.read(asked.standalone, [_to_read(passage) for passage in passages])
+    readings = reader.read(asked, [_to_read(passage) for passage in passages])
     return reread(ranked, {passage.row: reading for passage, reading in zip(passages, readings, strict=True)})
-
-
-def _ranked_by_part(
-    asked: list[Understood], hits: list[Hit], generation: Generation, encoder: Encoder, reader: Reader | None
-) -> tuple[list[Candidate], list[Candidate]]:
-    """All ranked, and those chosen, where one question joins several: each is answered by itself, and then together."""
-    ranked: list[Candidate] = []
-    chosen: dict[int, Candidate] = {}  # by the sentence's row: one may answer several
-    for part in asked:
-        queries = [make_query(text, encoder, weight) for text, weight in part.searches]
-        found = _ranked(part, compare(generation, hits, queries), generation, reader)
-        ranked += found
-        for candidate in select(part.standalone, found, most=1):
-            chosen.setdefault(candidate.sentence.row, candidate)
-    return sorted(ranked, key=lambda candidate: -candidate.score), list(chosen.values())
 
 
 def _to_read(passage: Passage) -> tuple[str, list[str]]:

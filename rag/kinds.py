@@ -192,11 +192,11 @@ def defined_term(question: str) -> str:
 
 
 def defines(term: str, sentence: str) -> bool:
-    """Whether ``sentence`` says what ``term`` is: "A term is ...", "... is called a term", "term (...)"."""
+    """Whether ``sentence`` says what ``term`` is: "A term is ...", "Term: ...", "... called a term", "term (...)"."""
     word = re.escape(term)
     return bool(
         re.search(
-            rf"^\W*(?:an? |the )?{word}\W? (?:is|are|means?|stands for|denotes|refers to)\b"
+            rf"^\W*{word}: |^\W*(?:an? |the )?{word}\W? (?:is|are|means?|stands for|denotes|refers to)\b"
             rf"|\b(?:called|known as|named|term(?:ed)?) (?:an? |the )?[\"“]?{word}\b|^{word} \("
             rf"|\b{word}, which (?:is|are|was|were)\b",
             sentence,

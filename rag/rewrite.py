@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from index.lexical import STOP_WORDS
-from rag.asked import focus_of
 from rag.types import Turn
 
 # Weight of the previous and of the first question's scores: measured on multi-turn questions (docs/quality.md).
@@ -72,32 +71,6 @@ def understand(question: str, messages: Sequence[Turn]) -> Understood:
     for earlier in (asked[-1], asked[0]):
         searches.setdefault(earlier, _HISTORY_WEIGHT)
     return Understood(standalone, tuple(searches.items()))
-
-
-# Where a question goes on with another: "..., and what did it cost?"
-_JOINT = re.compile(
-    r",? (?:and|but) (?=(?:(?:in|at|to|from|by|for|of|with|on|since) )?"
-    r"(?:who|whom|whose|what|when|where|which|how|why)\b"
-    r"|(?:do|does|did|is|are|was|were|can|has|have|will)\b)",
-    re.IGNORECASE,
-)
-
-
-def parts(understood: Understood) -> list[Understood]:
-    """The questions that one question joins, each to be answered by itself; the question itself when it joins none.
-
-    "Where is it, and what did it cost?" becomes "Where is it" and "Where is it? what did it cost?"."""
-    standalone = understood.standalone
-    asking = focus_of(standalone)
-    context = standalone[: len(standalone) - len(asking)]
-    first, *others = _JOINT.split(asking)
-    if not others or not _QUESTION_WORD.search(first):
-        return [understood]
-    found = [Understood(context + first, ((context + first, 1.0),))]
-    for other in others:
-        together = _together(context + first, other)
-        found.append(Understood(together, ((other, 1.0), (together, 1.0))))
-    return found
 
 
 def _carried(earlier: str, before: str) -> str:

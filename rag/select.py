@@ -52,11 +52,15 @@ def candidates(question: str, hits: Sequence[Hit], idf: Callable[[str], float]) 
     for rank, hit in enumerate(hits[:_PASSAGES]):
         above = terms_above(hit.passage)
         before: Set[str] = frozenset()
+        heading = ""  # right above
         for sentence, cosine in zip(hit.passage.sentences, hit.sentence_scores, strict=True):
             own = frozenset(terms(sentence.text))
             if _is_quotable(sentence):
-                found.append(_weighed(asked, hit.passage, sentence, rank, cosine, own, own | before | above))
-            before = own
+                entry = bool(asked.defined) and terms(heading) == terms(asked.defined)  # of a glossary
+                said = own | before if entry else own  # the term stands for the sentence's subject
+                weighed = _weighed(asked, hit.passage, sentence, rank, cosine, said, own | before | above)
+                found.append(replace(weighed, score=weighed.score + _DEFINITION_BONUS) if entry else weighed)
+            before, heading = own, sentence.text if sentence.kind == "heading" else ""
     return _best_first(found)
 
 
@@ -109,7 +113,7 @@ _LIMITS = {"open": (3, 0.65), "person": (3, 0.65), "place": (3, 0.65), "date": (
 _FACT_LIMITS = (2, 0.72)  # a number, a sum, a name
 
 
-def select(question: str, ranked: Sequence[Candidate], most: int = 3) -> list[Candidate]:
+def select(question: str, ranked: Sequence[Candidate]) -> list[Candidate]:
     """The few sentences to quote, in reading order: the best, and others nearly as good that add something."""
     kind = kind_of(focus_of(question))
     limit, within = _LIMITS.get(kind, _FACT_LIMITS)
@@ -118,7 +122,7 @@ def select(question: str, ranked: Sequence[Candidate], most: int = 3) -> list[Ca
     n_words = 0
     for candidate in ranked:
         words = len(re.findall(r"\w+", candidate.sentence.text))
-        if len(chosen) == min(limit, most) or (chosen and candidate.score < within * ranked[0].score):
+        if len(chosen) == limit or (chosen and candidate.score < within * ranked[0].score):
             break
         if chosen and kind in _COUNTED and not candidate.kind_found:
             continue  # beside the best sentence only what can be the number or sum asked for

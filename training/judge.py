@@ -47,7 +47,7 @@ def judge(reader: Reader, tokenizer: Tokenizer, marks: Marks, data: Path) -> dic
     ranks = []
     groups = kept_out(data)
     encoded = [encode(tokenizer, marks, Sample(question, tuple(sentences))) for question, sentences, _ in groups]
-    for (_, _, marks), (logits, _, _) in zip(groups, outputs(reader, encoded), strict=True):
+    for (_, _, answers), (logits, _, _) in zip(groups, outputs(reader, encoded), strict=True):
         order = np.argsort(-logits)
-        ranks.append(next((1.0 / (place + 1) for place, i in enumerate(order) if marks[i]), 0.0))
+        ranks.append(next((1.0 / (place + 1) for place, i in enumerate(order) if answers[i]), 0.0))
     return result | {"selqa_mrr": round(float(np.mean(ranks)), 4)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from index.types import Document, Hit, Passage, Place, Sentence, Signals
+from index.types import Document, Hit, Passage, Place, SegmentKind, Sentence, Signals
 
 
 def hit(*sentences: tuple[str, float], row: int = 0, title: str = "", headings: Sequence[str] = ()) -> Hit:
@@ -15,7 +15,8 @@ def hit(*sentences: tuple[str, float], row: int = 0, title: str = "", headings: 
     for i, (sentence, _) in enumerate(sentences):
         start = len(text) + (1 if text else 0)
         text = f"{text} {sentence}".strip()
-        made.append(Sentence(row * 100 + i, start, len(text), "prose", sentence, place))
+        kind: SegmentKind = "heading" if sentence in headings else "prose"
+        made.append(Sentence(row * 100 + i, start, len(text), kind, sentence, place))
     passage = Passage(f"p{row}", row, document, 0, len(text), text, len(text.split()), place, tuple(made))
     cosines = tuple(cosine for _, cosine in sentences)
     return Hit(passage, 1.0 - row, Signals(max(cosines), max(cosines), 1.0), cosines)

@@ -119,7 +119,7 @@ def test_another_question_or_generation_has_another_answer_id(port: World) -> No
 
 def test_it_says_how_long_each_step_took(port: World) -> None:
     timings = final(iter(ask(port, OPENED))).timings_ms
-    assert set(timings) == {"encode", "retrieve", "answer", "total"}
+    assert set(timings) == {"encode", "retrieve", "read", "answer", "total"}
     assert timings["total"] >= max(timings["encode"], timings["retrieve"], timings["answer"]) > 0
 
 
@@ -226,19 +226,6 @@ def test_whatever_is_asked_every_sentence_is_footnoted(port: World, text: str) -
         assert not any(character.isalnum() for character in text)
     else:
         assert_footnoted(port, given)
-
-
-# -- several questions in one ------------------------------------------------------------------------------------------
-
-
-def test_a_question_of_two_parts_is_answered_in_both(port: World) -> None:
-    given = final(
-        iter(ask(port, Question("When does the ferry Aurora sail, and how many models does the museum keep?")))
-    )
-    assert "The ferry Aurora sails at noon every Tuesday." in given.text
-    assert "The museum keeps 300 models of ships." in given.text
-    assert len(given.sentences) == 2
-    assert_footnoted(port, given)
 
 
 # -- with a reader -----------------------------------------------------------------------------------------------------

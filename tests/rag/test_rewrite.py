@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from rag.rewrite import parts, understand
+from rag.rewrite import understand
 from rag.types import Turn
 
 
@@ -64,42 +64,3 @@ def test_an_answer_given_before_is_no_evidence() -> None:
 
 def test_an_empty_history_is_no_history() -> None:
     assert understand("What did it cost?", [Turn("user", "  ")]).standalone == "What did it cost?"
-
-
-# -- several questions in one ------------------------------------------------------------------------------------------
-
-
-def split(question: str) -> list[str]:
-    return [part.standalone for part in parts(understand(question, []))]
-
-
-def test_a_question_that_joins_two_is_answered_in_two_parts_the_second_in_the_light_of_the_first() -> None:
-    assert split("Where is the pier, and what did it cost?") == [
-        "Where is the pier",
-        "Where is the pier? what did it cost?",
-    ]
-    assert split("Which towns send pilots and when do they sail?")[1] == "Which towns send pilots? when do they sail?"
-
-
-def test_each_part_is_searched_for_by_itself_first() -> None:
-    (first, second) = parts(understand("Where is the pier, and what did it cost?", []))
-    assert first.searches == (("Where is the pier", 1.0),)
-    assert second.searches[0] == ("what did it cost?", 1.0)
-
-
-@pytest.mark.parametrize(
-    "question",
-    [
-        "Who built the pier and the bridge?",
-        "How many pilots and sailors live in Lund?",
-        "The ferry sails and is full",
-        "What does Lund say of York and of Kiel?",
-    ],
-)
-def test_and_between_things_joins_no_questions(question: str) -> None:
-    assert split(question) == [question]
-
-
-def test_what_was_understood_of_one_question_is_kept_whole() -> None:
-    understood = understand("When did they finish it?", user("Who built the pier in Lund?"))
-    assert parts(understood) == [understood]

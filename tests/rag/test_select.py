@@ -39,6 +39,16 @@ def test_free_answers_what_it_cost_without_the_word() -> None:
     assert quoted("What did the crossing cost?", port)[0] == "The crossing was absolutely free."
 
 
+def test_what_stands_right_under_a_term_explains_it() -> None:
+    mention = hit(("The pilots rest at the lazaret.", 0.6), row=0)
+    entry = hit(
+        ("Lazaret", 0.7), ("A place where sailors wait.", 0.4), ("Few are left.", 0.4), row=1, headings=["Lazaret"]
+    )
+    assert quoted("What is a lazaret?", mention, entry)[0] == "A place where sailors wait."
+    said = hit(("Lazaret: a place where sailors wait.", 0.4), row=1)
+    assert quoted("What is a lazaret?", mention, said)[0] == "Lazaret: a place where sailors wait."
+
+
 def test_a_question_is_never_quoted() -> None:
     assert quoted("When was it opened?", hit(("When was it opened?", 0.9), ("It was opened in 1925.", 0.5))) == [
         "It was opened in 1925."

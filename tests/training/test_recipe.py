@@ -106,6 +106,7 @@ def test_every_set_is_in_the_mix_and_the_mix_is_repeatable(data: Path) -> None:
 
 
 @pytest.mark.model
+@pytest.mark.filterwarnings("ignore")  # torch warns of the exporter that works, and its tracer of branches
 def test_it_trains_goes_on_exports_and_is_read(data: Path, tmp_path: Path) -> None:
     train(0, 1, data, tmp_path / "first", 0.0006, None)
     train(0, 1, data, tmp_path / "second", 0.0006, tmp_path / "first" / "checkpoint.pt")
