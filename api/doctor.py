@@ -30,7 +30,7 @@ class Finding:
 def examine(settings: Settings, *, offline: bool = False) -> list[Finding]:
     """Everything there is to check; nothing is changed, but a model that was never used is exported."""
     footnote = Footnote(settings)
-    findings = [*_installation(footnote), *_index(footnote)]
+    findings = [*_installation(footnote), *_reader(footnote), *_index(footnote)]
     if offline:
         findings.append(_offline(settings))
     footnote.close()
@@ -55,6 +55,18 @@ def _installation(footnote: Footnote) -> Iterator[Finding]:
         parity = json.loads(card.read_text("utf-8"))["parity"]
         detail += f"; against the reference: cosine {parity['cosine_mean']}, top-10 overlap {parity['top10_overlap']}"
     yield Finding("encoder", "ok", detail)
+
+
+def _reader(footnote: Footnote) -> Iterator[Finding]:
+    try:
+        reader = footnote.reader
+    except FootnoteError as error:
+        yield Finding("reader", "failed", str(error))
+        return
+    if reader is None:
+        yield Finding("reader", "note", "turned off: passages are judged by words and cosines alone")
+    else:
+        yield Finding("reader", "ok", f"int8, SHA-256 {reader.fingerprint[:12]}")
 
 
 def _index(footnote: Footnote) -> Iterator[Finding]:

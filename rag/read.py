@@ -41,8 +41,8 @@ class Reader(Protocol):
         """Changes whenever the same question and passage could be read differently."""
 
     def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Reading]:
-        """``passages`` are titles with their sentences, in order. A sentence that does not fit is read at the end of
-        the window as far as it goes, or by itself."""
+        """One reading a passage, each read by itself. ``passages`` are titles with their sentences, in order; one that
+        is longer than the reader's window is read in several goes, and a sentence that is, as far as it fits."""
 
 
 class OnnxReader:

@@ -348,7 +348,7 @@ def test_settings_are_listed_with_their_values(footnote: Footnotes, monkeypatch:
 
 @pytest.mark.model
 def test_the_doctor_finds_an_index_well_or_says_what_ails_it(
-    footnote: Footnotes, indexed: Indexed, tmp_path: Path
+    footnote: Footnotes, indexed: Indexed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = own(indexed, tmp_path)
     places = ("--source", folder.source, "--data", folder.data)
@@ -358,9 +358,11 @@ def test_the_doctor_finds_an_index_well_or_says_what_ails_it(
 
     found = states()
     assert set(found.values()) <= {"ok", "note"}
-    assert (found["tiktoken"], found["encoder"], found["index"]) == ("ok", "ok", "ok")
+    assert (found["tiktoken"], found["encoder"], found["reader"], found["index"]) == ("ok", "ok", "ok", "ok")
     assert any(what.startswith("coverage") for what in found)
     assert footnote("doctor", *places).code == 0
+    monkeypatch.setenv("FOOTNOTE_READER", "false")
+    assert states()["reader"] == "note"
     (folder.data / "generations" / "000001" / "documents.db").write_bytes(b"")
     ill = footnote("doctor", *places)
     assert ill.code == 1
