@@ -8,6 +8,7 @@ encoder and by words.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class Reader(Protocol):
 class OnnxReader:
     """The reader that ships, or another of the same make. Safe to call from threads."""
 
-    def __init__(self, folder: Path = FOLDER, threads: int = 2) -> None:
+    def __init__(self, folder: Path = FOLDER) -> None:
         """Raises ReaderError when the files are missing, damaged or of another format."""
         try:
             card = json.loads((folder / "reader.json").read_text("utf-8"))
@@ -67,7 +68,7 @@ class OnnxReader:
         self._tokenizer = load_tokenizer(folder / "tokenizer.json")
         self._start, self._end = (special_token(self._tokenizer, token) for token in ("[CLS]", "[SEP]"))
         self._marks = Marks(self._tokenizer)
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="reader")
+        self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="reader")
 
     def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Reading]:
         asked = [self._start, *self._tokens(question)[:_MAX_QUESTION_TOKENS], self._end]

@@ -1,7 +1,7 @@
 """Turn a checkpoint into what ships: python -m training.export CHECKPOINT TARGET
 
-TARGET gets reader.onnx (int8, embeddings included), tokenizer.json and reader.json: hash, how it is run, and how close
-the int8 model is to the checkpoint on the development pairs (Spearman of its sentence logits, 1 is the same order).
+TARGET gets reader.onnx (int8, embeddings included), tokenizer.json and reader.json: format, hashes and window. A test
+(tests/training/test_recipe.py) compares the export with its checkpoint.
 """
 
 from __future__ import annotations

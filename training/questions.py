@@ -135,7 +135,7 @@ def _when(claim: _Claim, words: Set[str]) -> str:
 
 def _where(claim: _Claim, words: Set[str]) -> str:
     found = _PLACE.search(" " + claim.rest)
-    if not found or not rest_has(
+    if not found or not _has(
         claim.rest,
         (
             "born",
@@ -161,7 +161,7 @@ def _where(claim: _Claim, words: Set[str]) -> str:
     return _asked("Where", claim, rest.strip(), words)
 
 
-def rest_has(rest: str, some: tuple[str, ...]) -> bool:
+def _has(rest: str, some: tuple[str, ...]) -> bool:
     return bool(set(rest.split()) & set(some))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 Relation = Literal["entailment", "neutral", "contradiction", "not_entailment", ""]
@@ -21,6 +21,3 @@ class Sample:
     title: str = ""
     weight: float = 1.0  # below 1 where the labels were made by a rule that is often wrong
     source: str = ""  # the set it comes from
-
-    def without_title(self) -> Sample:
-        return replace(self, title="")

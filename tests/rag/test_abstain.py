@@ -72,6 +72,8 @@ def test_more_evidence_never_makes_less_sure(found: Evidence, more: float) -> No
     assert confidence(replace(found, coverage=max(found.coverage, more))) >= sure - 1e-12
     assert confidence(replace(found, passage_coverage=max(found.passage_coverage, more))) >= sure - 1e-12
     assert confidence(replace(found, missing_names=0, unnamed=0.0, kind_found=True)) >= sure - 1e-12
+    read = replace(found, was_read=True, passage_read=-more)
+    assert confidence(replace(read, passage_read=more)) >= confidence(read)
 
 
 def test_the_words_tried_out_are_those_that_nothing_quoted_holds() -> None:
