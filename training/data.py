@@ -7,13 +7,14 @@ import json
 import random
 from collections import defaultdict
 from collections.abc import Iterator, Sequence, Set
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from index.sentences import split
 from index.types import Place, Segment
-from training.edits import falsified, names_in
+from training.edits import falsified, mistaken, names_in
 from training.questions import questions, subject_of
 from training.types import Relation, Sample
 
@@ -22,6 +23,7 @@ _RELATIONS: dict[str, Relation] = {
     "not_entailment": "not_entailment", "partially_supported": "not_entailment",
 }  # fmt: skip
 _WEAK = 0.5  # weight of a sample whose label a rule made
+_MISTAKEN = 0.3  # of the answered questions that can be asked wrongly, the share that is, too
 
 Row = dict[str, Any]
 
@@ -44,19 +46,21 @@ def mix(folder: Path, words: Set[str], seed: int, share: float = 1.0) -> list[Sa
     for made, most in (
         (_selqa(folder, chance), 9_000),
         (_natural_questions(folder, chance), 7_500),
-        (_covid(folder, chance), 2_600),
-        (_policy(folder, chance), 1_500),
+        (_covid(folder, chance), 3_500),
+        (_policy(folder, chance), 3_000),
         (_conda(folder, chance), 1_500),
-        (_medical(folder, chance), 1_000),
+        (_medical(folder, chance), 1_500),
+        (_news_questions(folder, words, chance), 2_500),
         (_fever_questions(folder, words, chance), 14_000),
         (_fever_claims(folder, chance), 6_000),
         (_pairs(folder, chance), 10_000),
-        (_long_premises(folder, chance), 2_000),
+        (_news_claims(folder, chance), 2_000),
         (_edited(folder, chance), 4_000),
     ):
         made_list = list(made)
         chance.shuffle(made_list)
         samples += made_list[: max(1, int(most * share))]
+    samples += list(_mistaken(samples, chance))
     chance.shuffle(samples)
     return samples
 
@@ -263,16 +267,40 @@ def _pairs(folder: Path, chance: random.Random) -> Iterator[Sample]:
                              weight=_WEAK if row["label"] == "neutral_weak" else 1.0)  # fmt: skip
 
 
-def _long_premises(folder: Path, chance: random.Random) -> Iterator[Sample]:
+def _news(folder: Path) -> Iterator[tuple[Row, list[str], list[bool]]]:
+    """(row, the article's sentences, which of them its claim is judged by)."""
     for part in ("train", "val"):
         for row in read(folder / f"defacto/{part}.jsonl.gz"):
             sentences = list(sentences_of(row["premise"]))
             gold = " ".join(str(row.get("evidence") or "").split())
             marks = [bool(gold) and (sentence in gold or gold in sentence) for sentence in sentences]
             if any(marks):
-                start, end = _window(sentences, marks, chance, 6)
-                yield Sample(row["hypothesis"], tuple(sentences[start:end]), tuple(marks[start:end]), None,
-                             _RELATIONS[row["label"]], source="defacto", weight=0.7)  # fmt: skip
+                yield row, sentences, marks
+
+
+def _news_claims(folder: Path, chance: random.Random) -> Iterator[Sample]:
+    for row, sentences, marks in _news(folder):
+        start, end = _window(sentences, marks, chance, 6)
+        yield Sample(row["hypothesis"], tuple(sentences[start:end]), tuple(marks[start:end]), None,
+                     _RELATIONS[row["label"]], source="defacto", weight=0.7)  # fmt: skip
+
+
+def _news_questions(folder: Path, words: Set[str], chance: random.Random) -> Iterator[Sample]:
+    for row, sentences, marks in _news(folder):
+        asked = questions(row["hypothesis"], words, chance) if row["label"] == "entailment" else []
+        for question in asked[:2]:
+            yield _cut(question, sentences, marks, chance, 8, "defacto_q", _WEAK)
+
+
+def _mistaken(samples: Sequence[Sample], chance: random.Random) -> Iterator[Sample]:
+    """Questions that their passage answered, asked of another number, name or the opposite: it answers no more."""
+    names = [name for sample in samples for sentence in sample.sentences[:2] for name in names_in(sentence)]
+    for sample in samples:
+        if sample.answerable and any(sample.answers) and chance.random() < _MISTAKEN:
+            asked = mistaken(sample.query, chance.sample(names, min(20, len(names))), chance)
+            if asked:
+                none = (False,) * len(sample.sentences)
+                yield replace(sample, query=asked, answers=none, answerable=False, weight=_WEAK, source="mistaken")
 
 
 def _edited(folder: Path, chance: random.Random) -> Iterator[Sample]:

@@ -33,18 +33,26 @@ def falsified(sentence: str, names: Sequence[str], chance: random.Random) -> str
     """``sentence`` with one change that makes it say something else; "" where there is nothing to change.
 
     ``names`` are names from elsewhere, one of which may take the place of one of the sentence's own."""
-    changes: list[Callable[[str, random.Random], str]] = [
-        _number,
-        _number_word,
-        _negation,
-        _month,
-        _opposite,
-        lambda text, c: _name(text, names, c),
-    ]
-    chance.shuffle(changes)
-    for change in changes:
-        changed = change(sentence, chance)
-        if changed and changed != sentence:
+    return _changed(sentence, [*_things(names), _negation], chance)
+
+
+def mistaken(question: str, names: Sequence[str], chance: random.Random) -> str:
+    """``question`` with one change that makes it ask for something else; "" where there is nothing to change."""
+    return _changed(question, _things(names), chance)
+
+
+_Change = Callable[[str, random.Random], str]
+
+
+def _things(names: Sequence[str]) -> list[_Change]:
+    return [_number, _number_word, _month, _opposite, lambda text, chance: _name(text, names, chance)]
+
+
+def _changed(text: str, changes: list[_Change], chance: random.Random) -> str:
+    """``text`` after the first of ``changes``, in random order, that finds something in it to change."""
+    for change in chance.sample(changes, len(changes)):
+        changed = change(text, chance)
+        if changed and changed != text:
             return changed
     return ""
 

@@ -15,6 +15,8 @@ from training.data import kept_out, read, sentences_of
 from training.model import RELATIONS, Reader
 from training.types import Sample
 
+_SENTENCES = 4  # of a section read together: more would not fit the window, and those that do not have no logit
+
 
 @torch.no_grad()
 def outputs(reader: Reader, encoded: Sequence[Encoded]) -> list[tuple[np.ndarray, float, np.ndarray]]:
@@ -46,8 +48,15 @@ def judge(reader: Reader, tokenizer: Tokenizer, marks: Marks, data: Path) -> dic
         result[name] = round(float(np.mean(right)), 4)
     ranks = []
     groups = kept_out(data)
-    encoded = [encode(tokenizer, marks, Sample(question, tuple(sentences))) for question, sentences, _ in groups]
-    for (_, _, answers), (logits, _, _) in zip(groups, outputs(reader, encoded), strict=True):
-        order = np.argsort(-logits)
+    windows = [
+        (group, at, encode(tokenizer, marks, Sample(question, tuple(sentences[at : at + _SENTENCES]))))
+        for group, (question, sentences, _) in enumerate(groups)
+        for at in range(0, len(sentences), _SENTENCES)
+    ]
+    logits = [np.full(len(sentences), -np.inf) for _, sentences, _ in groups]
+    for (group, at, one), (found, _, _) in zip(windows, outputs(reader, [one for _, _, one in windows]), strict=True):
+        logits[group][at : at + len(one.spans)] = found
+    for (_, _, answers), section in zip(groups, logits, strict=True):
+        order = np.argsort(-section)
         ranks.append(next((1.0 / (place + 1) for place, i in enumerate(order) if answers[i]), 0.0))
     return result | {"selqa_mrr": round(float(np.mean(ranks)), 4)}

@@ -1,4 +1,4 @@
-"""Train the reader: python -m training.train DATA OUT [--share S] [--from CHECKPOINT] [--workers N]
+"""Train the reader: python -m training.train DATA OUT [--share S] [--from CHECKPOINT] [--seed N] [--workers N]
 
 DATA holds the sets that training/data.py names. OUT gets checkpoint.pt (every few minutes, and at the end) and
 log.jsonl. A run is repeatable on one machine: seeds are fixed and the samples come in one order.
@@ -30,7 +30,6 @@ _RATE, _HEAD_RATE = 1.5e-4, 4e-4
 _WARM_UP = 0.04  # of all tokens
 _DECAY = 0.01
 _LOG_EVERY, _SAVE_EVERY = 50, 250  # steps
-_SEED = 20260101
 
 
 def loss_of(batch: Batch, sentence: Tensor, passage: Tensor, relation: Tensor) -> Tensor:
@@ -69,7 +68,7 @@ def _weighted(each: Tensor, weight: Tensor) -> Tensor:
     return (each * weight).sum() / len(each)
 
 
-def train(rank: int, workers: int, data: Path, out: Path, share: float, start: Path | None) -> None:
+def train(rank: int, workers: int, data: Path, out: Path, share: float, start: Path | None, seed: int = 0) -> None:
     """One of ``workers`` processes that take every batch together, each its part of it.
 
     Two processes of one thread are a sixth faster than one process of two."""
@@ -79,13 +78,13 @@ def train(rank: int, workers: int, data: Path, out: Path, share: float, start: P
         dist.init_process_group(
             "gloo", init_method=f"file://{out.resolve() / 'meeting'}", rank=rank, world_size=workers
         )
-    torch.manual_seed(_SEED)
-    chance = random.Random(_SEED)
+    torch.manual_seed(seed)
+    chance = random.Random(seed)
     folder = model_folder(DEFAULT_MODEL)
     assert folder is not None
     tokenizer = load_tokenizer(folder / "tokenizer.json")
     marks = Marks(tokenizer)
-    samples = mix(data, frozenset(tokenizer.get_vocab()), _SEED + (1 if start else 0), share)
+    samples = mix(data, frozenset(tokenizer.get_vocab()), seed, share)
     encoded = [one for one in (encode(tokenizer, marks, sample) for sample in samples) if one.spans]
     whole = sum(len(one.ids) for one in encoded)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -172,11 +171,12 @@ if __name__ == "__main__":
     parser.add_argument("out", type=Path)
     parser.add_argument("--share", type=float, default=1.0, help="of every set; small for a trial of the recipe")
     parser.add_argument("--from", dest="start", type=Path, help="a checkpoint to go on from")
+    parser.add_argument("--seed", type=int, default=0, help="of the mix; another for a run that goes on from one")
     parser.add_argument("--workers", type=int, default=1, help="processes of one thread each; one a core on a CPU")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     (options.out / "meeting").unlink(missing_ok=True)
-    given = (options.workers, options.data, options.out, options.share, options.start)
+    given = (options.workers, options.data, options.out, options.share, options.start, options.seed)
     if options.workers > 1:
         processes.spawn(train, given, nprocs=options.workers)  # type: ignore[attr-defined, no-untyped-call]  # untyped in torch
     else:
