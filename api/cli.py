@@ -30,8 +30,10 @@ app = typer.Typer(
 )
 generations = typer.Typer(help="List, roll back and clean up published generations.", no_args_is_help=True)
 evaluation = typer.Typer(help="Run grounding evaluations.", no_args_is_help=True)
+bench = typer.Typer(help="Measure Footnote itself, on public sets.", no_args_is_help=True)
 app.add_typer(generations, name="generations")
 app.add_typer(evaluation, name="eval")
+app.add_typer(bench, name="bench")
 
 Source = Annotated[Path | None, typer.Option("--source", help="Folder of documents.", show_default=False)]
 Data = Annotated[Path | None, typer.Option("--data", help="Where the index is kept.", show_default=False)]
@@ -182,6 +184,22 @@ def eval_run(
     terminal.show_summary(summary, as_json=as_json)
     if gate and not summary.passed:
         raise typer.Exit(1)
+
+
+@bench.command("quality")
+def bench_quality(
+    data: Annotated[Path, typer.Option("--data", help="Folder that holds the sets.")],
+    names: Annotated[list[str] | None, typer.Option("--set", help="Only this set; may be repeated.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A fixed part of each set, in minutes.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Index public sets, ask their questions, and measure retrieval, quotations and abstention.
+
+    What was built is kept in bench/ in the data folder that the settings name."""
+    from api.benching import bench_quality as measure
+
+    quality = measure(data, _settings(), tuple(names or ()), quick=quick, quiet=as_json)
+    terminal.show_quality(quality, as_json=as_json)
 
 
 @app.command()

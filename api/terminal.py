@@ -20,6 +20,7 @@ from rich.table import Table
 from index.errors import FootnoteError
 
 if TYPE_CHECKING:
+    from api.benching import Quality
     from api.doctor import Finding
     from api.settings import Settings
     from eval.types import Summary
@@ -219,6 +220,26 @@ def show_summary(summary: Summary, *, as_json: bool) -> None:
         out.print(f"[red]could not be run[/] {safe(failure.id)}: {safe(failure.type)}: {safe(failure.message)}")
     verdict = "[green]every gate holds[/]" if summary.passed else "[bold red]a gate fails[/]"
     out.print(f"{summary.suite}: {summary.cases_passed} of {summary.cases} cases pass; {verdict}")
+
+
+def show_quality(quality: Quality, *, as_json: bool) -> None:
+    if as_json:
+        show(asdict(quality), "", as_json=True)
+        return
+    out = _out()
+    for result in quality.sets:
+        failed = f", {result.failed} could not be run" if result.failed else ""
+        title = f"{result.name}: {result.questions} questions, {result.documents} documents{failed}"
+        table = Table("measure", "reported half", "95 % interval", "n", "whole", title=title, title_justify="left")
+        for row in result.rows:
+            half = row.reported
+            interval = f"{_number(half.low)} to {_number(half.high)}"
+            table.add_row(row.measure, _number(half.value), interval, str(half.n), _number(row.whole.value))
+        out.print(table)
+    out.print(
+        f"{quality.seconds:.0f} s; commit {quality.commit[:12]}, settings {quality.settings_hash}, "
+        f"encoder {quality.model_fingerprint[:12]}, reader {quality.reader_fingerprint[:12] or 'off'}"
+    )
 
 
 def _number(value: float | None) -> str:

@@ -16,7 +16,7 @@ from eval.types import ONE_GROUP, Case, Evidence, Suite
 from rag.types import Role, Turn
 
 _REQUIRED = ("id", "question", "answerable")
-_OPTIONAL = ("messages", "answers", "answers_all", "evidence", "tags")
+_OPTIONAL = ("messages", "answers", "answers_all", "evidence", "references", "documents", "tags")
 _ROLES: tuple[str, ...] = get_args(Role)
 
 
@@ -155,13 +155,15 @@ def _parse_case(raw: dict[str, Any]) -> Case:
         answers=tuple(_text(item, "an answer") for item in _list(raw, "answers")),
         answers_all=tuple(_parse_part(item) for item in _list(raw, "answers_all")),
         evidence=tuple(_parse_evidence(item) for item in _list(raw, "evidence")),
+        references=tuple(_text(item, "a reference") for item in _list(raw, "references")),
+        documents=tuple(_text(item, "a document") for item in _list(raw, "documents")),
         tags=tuple(_text(item, "a tag") for item in _list(raw, "tags")),
     )
-    stated = bool(case.answers or case.answers_all or case.evidence)
+    stated = bool(case.answers or case.answers_all or case.evidence or case.references)
     if answerable and not stated:
-        raise _Fault("it is answerable, but has no answers, no answers_all and no evidence to judge an answer by")
+        raise _Fault("it is answerable, but has no answers, answers_all, evidence or references to judge an answer by")
     if not answerable and stated:
-        raise _Fault("it is not answerable, yet it has answers or evidence")
+        raise _Fault("it is not answerable, yet it has answers, evidence or references")
     grouped = ["group" in item for item in _list(raw, "evidence")]
     if any(grouped) and not all(grouped):
         raise _Fault("either every entry of 'evidence' names its group or none does")
@@ -184,11 +186,14 @@ def _parse_part(raw: Any) -> tuple[str, ...]:
 
 
 def _parse_evidence(raw: Any) -> Evidence:
-    _check_keys(raw, ("source", "quote"), ("group",), "an entry of 'evidence'")
+    _check_keys(raw, ("source", "quote"), ("group", "start"), "an entry of 'evidence'")
     group = raw.get("group", ONE_GROUP)
     if isinstance(group, bool) or not isinstance(group, int | str) or not str(group).strip():
         raise _Fault("the group of an entry of 'evidence' must be a number or a name")
-    return Evidence(_text(raw["source"], "a source"), _text(raw["quote"], "a quote"), str(group))
+    start = raw.get("start")
+    if start is not None and (isinstance(start, bool) or not isinstance(start, int) or start < 0):
+        raise _Fault("the start of an entry of 'evidence' must be a number of characters")
+    return Evidence(_text(raw["source"], "a source"), _text(raw["quote"], "a quote"), str(group), start)
 
 
 def _check_keys(raw: Any, required: tuple[str, ...], optional: tuple[str, ...], what: str) -> None:

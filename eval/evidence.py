@@ -48,6 +48,11 @@ def resolve(suite: Suite, texts: Mapping[str, tuple[str, str]]) -> ResolvedSuite
                 continue
             document_id, text = texts[evidence.source]
             found = find_quote(evidence.quote, text)
+            if evidence.start is not None:
+                found = [span for span in found if span[0] == evidence.start]
+                if not found:
+                    problems.append(_problem(case, evidence, f"the quote does not begin at character {evidence.start}"))
+                    continue
             if len(found) != 1:
                 times = f"stands {len(found)} times in the text" if found else "is not in the text"
                 problems.append(_problem(case, evidence, f"the quote {times}"))
@@ -69,7 +74,7 @@ def resolve(suite: Suite, texts: Mapping[str, tuple[str, str]]) -> ResolvedSuite
         raise SuiteError(
             f"The suite {suite.name!r} does not fit the documents:",
             problems=problems,
-            remedy=f"Quote each passage of {suite.source!r} exactly, with enough of it to be found once.",
+            remedy=f"Quote each passage of {suite.source!r} exactly, enough of it to be found once, or with its start.",
         )
     return ResolvedSuite(suite, tuple(cases), corpus)
 

@@ -90,11 +90,11 @@ def answer_correct(resolved: ResolvedCase, answer: Answer) -> float | None:
 
 
 def _references(resolved: ResolvedCase) -> tuple[str, ...]:
-    return (*resolved.case.answers, *(span.quote for span in resolved.evidence))
+    return resolved.case.references or (*resolved.case.answers, *(span.quote for span in resolved.evidence))
 
 
 def answer_token_f1(resolved: ResolvedCase, answer: Answer) -> float | None:
-    """Token F1 with the best of the expected answers and evidence quotes. For answerable cases; 0 when abstained."""
+    """Token F1 with the best of the references, or of answers and quotes. For answerable cases; 0 when abstained."""
     references = _references(resolved)
     if not resolved.case.answerable or not references:
         return None
@@ -102,7 +102,7 @@ def answer_token_f1(resolved: ResolvedCase, answer: Answer) -> float | None:
 
 
 def answer_rouge_l(resolved: ResolvedCase, answer: Answer) -> float | None:
-    """ROUGE-L with the best of the expected answers and evidence quotes. For answerable cases; 0 when abstained."""
+    """ROUGE-L with the best of the references, or of answers and quotes. For answerable cases; 0 when abstained."""
     references = _references(resolved)
     if not resolved.case.answerable or not references:
         return None

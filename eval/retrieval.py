@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import ir_measures
-from ir_measures import RR, SetR, nDCG
+from ir_measures import RR, R, SetR, nDCG
 
 from eval.match import covers
 from eval.types import EvidenceSpan, ResolvedCase
@@ -64,6 +64,13 @@ def measure_ranking(ranked: Sequence[Sequence[str]], groups: Sequence[str]) -> d
         "ndcg_at_10": float(whole[nDCG @ 10]),
         "rr": float(whole[RR]),
     }
+
+
+def measure_documents(ranked: Sequence[str], relevant: Sequence[str]) -> dict[str, float]:
+    """ndcg_at_5 and recall_at_10 of a ranking of documents, best first, each named once."""
+    qrels = [ir_measures.Qrel(_QUERY, document, 1) for document in relevant]
+    found = ir_measures.calc_aggregate([nDCG @ 5, R @ 10], qrels, _run(ranked))
+    return {"ndcg_at_5": float(found[nDCG @ 5]), "recall_at_10": float(found[R @ 10])}
 
 
 def _run(documents: Sequence[str]) -> list[object]:

@@ -25,6 +25,7 @@ class Evidence:
     source: str  # path relative to the source folder
     quote: str  # found in the document's text, white space aside
     group: str = ONE_GROUP
+    start: int | None = None  # where in the text the quote begins; needed where it stands there more than once
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,8 @@ class Case:
     answers: tuple[str, ...] = ()  # the answer must contain one of them
     answers_all: tuple[tuple[str, ...], ...] = ()  # and one alternative of each of these parts
     evidence: tuple[Evidence, ...] = ()
+    references: tuple[str, ...] = ()  # whole answers, each good, that an answer's words are compared with
+    documents: tuple[str, ...] = ()  # sources to look in; all when empty
     tags: tuple[str, ...] = ()
 
 

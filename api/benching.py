@@ -1,0 +1,148 @@
+"""Benchmarks put together: each public set becomes a folder that is indexed, and a suite that is asked of it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from functools import partial
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+from api import terminal
+from api.compose import Footnote
+from api.settings import Settings
+from eval.benchmarks import BENCHMARKS, Benchmark, Outcome, Result, load_benchmark, outcomes, tabulate
+from eval.evidence import resolve
+from eval.files import replace_file
+from eval.run import ask_cases
+from eval.types import ResolvedSuite, Suite
+from index.build import Progress
+from index.encode import load_encoder
+from index.generation import Layout
+from rag.answer import AnswerOptions, final
+from rag.types import Answer, Question
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What ``footnote bench quality`` found, and what it was found with."""
+
+    commit: str  # of the checkout that ran, "+changes" when files differed from it; a version when it is none
+    measured_at: str  # UTC, ISO 8601
+    settings_hash: str
+    model_fingerprint: str
+    reader_fingerprint: str  # "" when the reader is off
+    quick: bool
+    seconds: float
+    sets: tuple[Result, ...]
+
+
+def bench_quality(
+    data: Path, settings: Settings, names: tuple[str, ...] = (), *, quick: bool = False, quiet: bool = False
+) -> Quality:
+    """Measure the sets ``names`` (all when empty) from the files below ``data``.
+
+    Folders, indexes and answers are kept in bench/ below the data folder of ``settings``: an index is built once, and
+    a run that was interrupted goes on. No question is declined for its confidence, so that quotations are measured
+    for all of them; abstention is worked out from the confidences."""
+    began = time.monotonic()
+    pools: dict[str, list[Outcome]] = {}
+    sizes: dict[str, int] = {}
+    results: list[Result] = []
+    shared: dict[str, str] = {}
+    for name in names or tuple(BENCHMARKS):
+        benchmark = load_benchmark(name, data, quick=quick)
+        found, shared = _ask(benchmark, settings, quick=quick, quiet=quiet)
+        results.append(tabulate(name, len(benchmark.documents), found, AnswerOptions().min_confidence))
+        if benchmark.pooled:
+            pools.setdefault(benchmark.pooled, []).extend(found)
+            sizes[benchmark.pooled] = sizes.get(benchmark.pooled, 0) + len(benchmark.documents)
+    results += [tabulate(pool, sizes[pool], found, AnswerOptions().min_confidence) for pool, found in pools.items()]
+    quality = Quality(
+        commit=_commit(),
+        measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        settings_hash=settings.settings_hash,
+        model_fingerprint=shared["model_fingerprint"],
+        reader_fingerprint=shared["reader_fingerprint"],
+        quick=quick,
+        seconds=round(time.monotonic() - began, 1),
+        sets=tuple(results),
+    )
+    replace_file(settings.data / "bench" / "quality.json", json.dumps(asdict(quality), indent=1) + "\n")
+    return quality
+
+
+def _ask(benchmark: Benchmark, settings: Settings, *, quick: bool, quiet: bool) -> tuple[list[Outcome], dict[str, str]]:
+    folder = settings.data / "bench" / (benchmark.name + ("-quick" if quick else ""))
+    _write(benchmark, folder / "documents")
+    footnote = Footnote(
+        settings.model_copy(update={"source": folder / "documents", "data": folder / "index", "min_confidence": 0.0}),
+        encoder=partial(load_encoder, settings.encoder, Layout(settings.data).encoders),
+    )
+    try:
+        with terminal.progress(quiet=quiet) as progress:
+            footnote.rebuild(partial(_named, progress, benchmark.name))
+            resolved, context = _resolved(benchmark, footnote)
+            records = ask_cases(
+                resolved,
+                ask=partial(_answer, footnote, benchmark.passages),
+                context=context,
+                out=folder / "run",
+                on_progress=lambda done, total, _: progress(f"{benchmark.name}: asking", done, total),
+            )
+    finally:
+        footnote.close()
+    return outcomes(benchmark, resolved, records), context
+
+
+def _named(progress: Progress, name: str, phase: str, done: int, total: int) -> None:
+    progress(f"{name}: {phase}", done, total)
+
+
+def _answer(footnote: Footnote, passages: int, question: Question) -> Answer:
+    return final(footnote.ask(replace(question, k=passages)))
+
+
+def _write(benchmark: Benchmark, folder: Path) -> None:
+    """The set's documents, and nothing else, in ``folder``; files that are right stay untouched."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for stray in {found.name for found in folder.iterdir()} - benchmark.documents.keys():
+        (folder / stray).unlink()
+    for source, content in benchmark.documents.items():
+        path = folder / source
+        if not path.exists() or path.read_bytes() != content.encode():
+            path.write_bytes(content.encode())
+
+
+def _resolved(benchmark: Benchmark, footnote: Footnote) -> tuple[ResolvedSuite, dict[str, str]]:
+    with footnote.library.pin() as generation:
+        store = generation.store
+        texts = {one.source: (one.document_id, store.text(one.document_id)) for one in store.documents()}
+        context = {
+            "generation": generation.name,
+            "settings_hash": footnote.settings.settings_hash,
+            "model_fingerprint": str(generation.manifest.encoder["fingerprint"]),
+            "reader_fingerprint": footnote.reader.fingerprint if footnote.reader else "",
+            "commit": _commit(),
+        }
+    digest = sha256(repr((benchmark.cases, benchmark.passages)).encode()).hexdigest()
+    suite = Suite(benchmark.name, str(footnote.settings.source), Path(), benchmark.cases, (), digest)
+    return resolve(suite, texts), context
+
+
+def _commit() -> str:
+    """The commit that this code is at, or the installed version when it is no checkout of its own."""
+    here = Path(__file__).resolve().parent.parent
+    git = ("git", "-C", str(here))
+    if not (here / ".git").exists():
+        return version("footnote")
+    try:
+        head = subprocess.run((*git, "rev-parse", "HEAD"), capture_output=True, text=True, check=True)  # noqa: S603
+        changed = subprocess.run((*git, "status", "--porcelain"), capture_output=True, text=True, check=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return version("footnote")
+    return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
