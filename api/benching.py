@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -23,6 +24,7 @@ from eval.types import ResolvedSuite, Suite
 from index.build import Progress
 from index.encode import load_encoder
 from index.generation import Layout
+from index.types import Encoder
 from rag.answer import AnswerOptions, final
 from rag.types import Answer, Question
 
@@ -42,13 +44,20 @@ class Quality:
 
 
 def bench_quality(
-    data: Path, settings: Settings, names: tuple[str, ...] = (), *, quick: bool = False, quiet: bool = False
+    data: Path,
+    settings: Settings,
+    names: tuple[str, ...] = (),
+    *,
+    quick: bool = False,
+    quiet: bool = False,
+    encoder: Callable[[], Encoder] | None = None,
 ) -> Quality:
     """Measure the sets ``names`` (all when empty) from the files below ``data``.
 
     Folders, indexes and answers are kept in bench/ below the data folder of ``settings``: an index is built once, and
     a run that was interrupted goes on. No question is declined for its confidence, so that quotations are measured
-    for all of them; abstention is worked out from the confidences."""
+    for all of them; abstention is worked out from the confidences. ``encoder`` is for tests, as in Footnote."""
+    load = encoder or partial(load_encoder, settings.encoder, Layout(settings.data).encoders)
     began = time.monotonic()
     pools: dict[str, list[Outcome]] = {}
     sizes: dict[str, int] = {}
@@ -56,7 +65,7 @@ def bench_quality(
     shared: dict[str, str] = {}
     for name in names or tuple(BENCHMARKS):
         benchmark = load_benchmark(name, data, quick=quick)
-        found, shared = _ask(benchmark, settings, quick=quick, quiet=quiet)
+        found, shared = _ask(benchmark, settings, load, quick=quick, quiet=quiet)
         results.append(tabulate(name, len(benchmark.documents), found, AnswerOptions().min_confidence))
         if benchmark.pooled:
             pools.setdefault(benchmark.pooled, []).extend(found)
@@ -76,12 +85,14 @@ def bench_quality(
     return quality
 
 
-def _ask(benchmark: Benchmark, settings: Settings, *, quick: bool, quiet: bool) -> tuple[list[Outcome], dict[str, str]]:
+def _ask(
+    benchmark: Benchmark, settings: Settings, encoder: Callable[[], Encoder], *, quick: bool, quiet: bool
+) -> tuple[list[Outcome], dict[str, str]]:
     folder = settings.data / "bench" / (benchmark.name + ("-quick" if quick else ""))
     _write(benchmark, folder / "documents")
     footnote = Footnote(
         settings.model_copy(update={"source": folder / "documents", "data": folder / "index", "min_confidence": 0.0}),
-        encoder=partial(load_encoder, settings.encoder, Layout(settings.data).encoders),
+        encoder=encoder,
     )
     try:
         with terminal.progress(quiet=quiet) as progress:

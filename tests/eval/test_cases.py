@@ -63,6 +63,7 @@ BAD_CASES: list[tuple[str, dict[str, Any], str]] = [
     ("empty part", {**OPENED, "answers_all": [[]]}, "a part of 'answers_all'"),
     ("list wanted", {**OPENED, "tags": "numeric"}, "'tags' must be a list"),
     ("evidence key", {**OPENED, "evidence": [{"source": "a", "quote": "b", "page": 1}]}, "unknown key 'page'"),
+    ("evidence start", {**OPENED, "evidence": [{"source": "a", "quote": "b", "start": -1}]}, "number of characters"),
     ("evidence source", {**OPENED, "evidence": [{"quote": "b"}]}, "must have 'source'"),
     (
         "half grouped",
@@ -70,8 +71,8 @@ BAD_CASES: list[tuple[str, dict[str, Any], str]] = [
         "names its group or none does",
     ),
     ("role", {**OPENED, "messages": [{"role": "robot", "content": "hi"}]}, "the role of a message"),
-    ("nothing to judge by", {"id": "opened", "question": "?", "answerable": True}, "no answers"),
-    ("contradiction", {**OPENED, "answerable": False}, "yet it has answers or evidence"),
+    ("nothing to judge by", {"id": "opened", "question": "?", "answerable": True}, "has no answers"),
+    ("contradiction", {**OPENED, "answerable": False}, "yet it has answers, evidence"),
 ]
 
 

@@ -50,6 +50,17 @@ def test_all_that_does_not_fit_is_reported_at_once(tmp_path: Path) -> None:
     assert unknown == "case 'c2', source 'ferry.txt': the source is not in the index: 'It sails.'"
 
 
+def test_a_quote_that_stands_twice_is_told_by_where_it_starts(tmp_path: Path) -> None:
+    case = {"id": "where", "question": "?", "answerable": True}
+    quote = {"source": "museum.txt", "quote": "harbour"}
+    second = MUSEUM.rindex("harbour")
+    (found,) = resolve(suite(tmp_path / "a", [{**case, "evidence": [{**quote, "start": second}]}]), TEXTS).cases
+    assert (found.evidence[0].start, found.evidence[0].end) == (second, second + len("harbour"))
+    with pytest.raises(SuiteError) as error:
+        resolve(suite(tmp_path / "b", [{**case, "evidence": [{**quote, "start": second + 1}]}]), TEXTS)
+    assert f"does not begin at character {second + 1}" in error.value.problems[0]
+
+
 def test_letters_are_compared_as_they_are() -> None:
     assert find_quote("it has 12 cranes.", HARBOUR) == []
     assert find_quote("12 cranes?", HARBOUR) == []  # no sign is a pattern
