@@ -58,21 +58,21 @@ def bench_quality(
     a run that was interrupted goes on. No question is declined for its confidence, so that quotations are measured
     for all of them; abstention is worked out from the confidences. ``encoder`` is for tests, as in Footnote."""
     load = encoder or partial(load_encoder, settings.encoder, Layout(settings.data).encoders)
-    began = time.monotonic()
+    began, commit = time.monotonic(), _commit()
     pools: dict[str, list[Outcome]] = {}
     sizes: dict[str, int] = {}
     results: list[Result] = []
     shared: dict[str, str] = {}
     for name in names or tuple(BENCHMARKS):
         benchmark = load_benchmark(name, data, quick=quick)
-        found, shared = _ask(benchmark, settings, load, quick=quick, quiet=quiet)
+        found, shared = _ask(benchmark, settings, load, commit, quick=quick, quiet=quiet)
         results.append(tabulate(name, len(benchmark.documents), found, AnswerOptions().min_confidence))
         if benchmark.pooled:
             pools.setdefault(benchmark.pooled, []).extend(found)
             sizes[benchmark.pooled] = sizes.get(benchmark.pooled, 0) + len(benchmark.documents)
     results += [tabulate(pool, sizes[pool], found, AnswerOptions().min_confidence) for pool, found in pools.items()]
     quality = Quality(
-        commit=_commit(),
+        commit=commit,
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
         settings_hash=settings.settings_hash,
         model_fingerprint=shared["model_fingerprint"],
@@ -86,7 +86,7 @@ def bench_quality(
 
 
 def _ask(
-    benchmark: Benchmark, settings: Settings, encoder: Callable[[], Encoder], *, quick: bool, quiet: bool
+    benchmark: Benchmark, settings: Settings, encoder: Callable[[], Encoder], commit: str, *, quick: bool, quiet: bool
 ) -> tuple[list[Outcome], dict[str, str]]:
     folder = settings.data / "bench" / (benchmark.name + ("-quick" if quick else ""))
     _write(benchmark, folder / "documents")
@@ -101,7 +101,7 @@ def _ask(
             records = ask_cases(
                 resolved,
                 ask=partial(_answer, footnote, benchmark.passages),
-                context=context,
+                context={**context, "commit": commit},
                 out=folder / "run",
                 on_progress=lambda done, total, _: progress(f"{benchmark.name}: asking", done, total),
             )
@@ -138,7 +138,6 @@ def _resolved(benchmark: Benchmark, footnote: Footnote) -> tuple[ResolvedSuite, 
             "settings_hash": footnote.settings.settings_hash,
             "model_fingerprint": str(generation.manifest.encoder["fingerprint"]),
             "reader_fingerprint": footnote.reader.fingerprint if footnote.reader else "",
-            "commit": _commit(),
         }
     digest = sha256(repr((benchmark.cases, benchmark.passages)).encode()).hexdigest()
     suite = Suite(benchmark.name, str(footnote.settings.source), Path(), benchmark.cases, (), digest)

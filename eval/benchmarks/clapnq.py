@@ -11,6 +11,7 @@ from eval.evidence import find_quote
 from eval.match import rouge_l
 from eval.measures import citation_precision, citation_recall, points_at
 from eval.types import Case, Corpus, Evidence, ResolvedCase
+from index.parse.decode import clean
 from rag.types import Answer
 
 _QUICK = 150  # of each kind
@@ -35,14 +36,14 @@ def _source(row: dict[str, Any]) -> str:
 
 
 def _page(passage: dict[str, str]) -> str:
-    return f"{passage['title']}\n\n{passage['text']}\n"
+    return clean(f"{passage['title']}\n\n{passage['text']}\n")
 
 
 def _case(row: dict[str, Any], answerable: bool) -> Case:
     if not answerable:
         return Case(row["id"], row["input"], False, documents=(_source(row),))
     page = _page(row["passages"][0])
-    quotes = dict.fromkeys(quote for output in row["output"] for quote in output["selected_sentences"])
+    quotes = dict.fromkeys(clean(quote) for output in row["output"] for quote in output["selected_sentences"])
     return Case(
         row["id"],
         row["input"],

@@ -10,6 +10,7 @@ from eval.benchmarks.files import json_lines, sample
 from eval.benchmarks.types import Benchmark, Values
 from eval.retrieval import measure_documents
 from eval.types import Case, Corpus, Evidence, ResolvedCase
+from index.parse.decode import clean
 from rag.types import Answer, Turn
 
 _PASSAGES = 20  # a long passage of the pool is several of ours, and ten of the pool's are wanted
@@ -47,7 +48,7 @@ def load(data: Path, domain: str, quick: bool) -> Benchmark:
 
 
 def _page(row: dict[str, str]) -> str:
-    return f"{row['title']}\n\n{row['text']}\n".lstrip()
+    return clean(f"{row['title']}\n\n{row['text']}\n").lstrip()
 
 
 def _judgements(path: Path) -> dict[str, list[str]]:

@@ -10,6 +10,7 @@ from eval.benchmarks.files import json_lines, sample
 from eval.benchmarks.types import Benchmark, Values
 from eval.match import contains
 from eval.types import Case, Corpus, Evidence, EvidenceSpan, ResolvedCase
+from index.parse.decode import clean
 from rag.types import Answer
 
 _ANSWERABLE, _ADVERSARIAL = 2_000, 500
@@ -35,7 +36,7 @@ def load(data: Path, quick: bool) -> Benchmark:
     ]
     paragraphs: dict[str, list[str]] = {}
     for line in json_lines(folder / "articles_490.jsonl"):
-        paragraphs.setdefault(line["title"], []).append(line["text"])
+        paragraphs.setdefault(line["title"], []).append(clean(line["text"]))
     if quick:
         asked_about = {article["title"] for article in _articles(folder / "dev-1.1.rebuilt.json")}
         paragraphs = {title: found for title, found in paragraphs.items() if title in asked_about}
@@ -64,7 +65,11 @@ def _page(title: str, paragraphs: list[str]) -> str:
 def _answerable(title: str, paragraph: str, question: dict[str, Any]) -> Case:
     answers = tuple(sorted({answer["text"] for answer in question["answers"]}))
     return Case(
-        question["id"], question["question"], True, answers=answers, evidence=(Evidence(_source(title), paragraph),)
+        question["id"],
+        question["question"],
+        True,
+        answers=answers,
+        evidence=(Evidence(_source(title), clean(paragraph)),),
     )
 
 
