@@ -74,7 +74,7 @@ def _warm(footnote: Footnote) -> None:
     try:
         with footnote.library.pin():
             footnote.encoder.encode_query("warm")
-            _ = footnote.reader
+            _ = footnote.reader, footnote.reranker
     except FootnoteError as error:
         _log.warning("not_ready", reason=str(error))
 

@@ -38,6 +38,7 @@ class Quality:
     settings_hash: str
     model_fingerprint: str
     reader_fingerprint: str  # "" when the reader is off
+    reranker_fingerprint: str  # "" when there is none
     quick: bool
     seconds: float
     sets: tuple[Result, ...]
@@ -77,6 +78,7 @@ def bench_quality(
         settings_hash=settings.settings_hash,
         model_fingerprint=shared["model_fingerprint"],
         reader_fingerprint=shared["reader_fingerprint"],
+        reranker_fingerprint=shared["reranker_fingerprint"],
         quick=quick,
         seconds=round(time.monotonic() - began, 1),
         sets=tuple(results),
@@ -138,6 +140,7 @@ def _resolved(benchmark: Benchmark, footnote: Footnote) -> tuple[ResolvedSuite, 
             "settings_hash": footnote.settings.settings_hash,
             "model_fingerprint": str(generation.manifest.encoder["fingerprint"]),
             "reader_fingerprint": footnote.reader.fingerprint if footnote.reader else "",
+            "reranker_fingerprint": footnote.reranker.fingerprint if footnote.reranker else "",
         }
     digest = sha256(repr((benchmark.cases, benchmark.passages)).encode()).hexdigest()
     suite = Suite(benchmark.name, str(footnote.settings.source), Path(), benchmark.cases, (), digest)

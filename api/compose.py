@@ -28,6 +28,7 @@ from index.types import Encoder, Hit, IngestReport
 from index.worker import build_in_child
 from rag.answer import AnswerOptions, answer
 from rag.read import OnnxReader, Reader
+from rag.rerank import CANDIDATES, CrossEncoderReranker, Reranker, rerank
 from rag.types import Answer, Done, Event, Question
 
 _RECENT = 1_000  # answers remembered so that feedback can name one; nothing else is kept of a conversation
@@ -53,6 +54,7 @@ class Footnote:
         self._load_reader = reader
         self._encoder: Encoder | None = None
         self._reader: Reader | None = None
+        self._reranker: Reranker | None = None
         self._models_lock = threading.Lock()
         self.library = Library(settings.data, encoder=settings.encoder)
         self.jobs = Jobs(self.rebuild, self.library.refresh)
@@ -77,6 +79,14 @@ class Footnote:
                 self._reader = self._load_reader()
             return self._reader
 
+    @property
+    def reranker(self) -> Reranker | None:
+        """Loaded on first use and kept; None unless the settings name one."""
+        with self._models_lock:
+            if self._reranker is None and self.settings.reranker:
+                self._reranker = CrossEncoderReranker(self.settings.reranker)
+            return self._reranker
+
     def ask(self, question: Question) -> Iterator[Event]:
         """Events of one answer, from one generation. The generation is let go when the iterator ends or is closed."""
         with self.library.pin() as generation:
@@ -85,6 +95,7 @@ class Footnote:
                 generation,
                 self.encoder,
                 reader=self.reader,
+                reranker=self.reranker,
                 source_changed=partial(source_changed, self.settings.source, generation),
                 options=AnswerOptions(min_confidence=self.settings.min_confidence),
             )
@@ -99,7 +110,11 @@ class Footnote:
             among = generation.store.resolve(documents) if documents else None
             if among is not None and not among:
                 raise NotFound("None of the documents named is indexed.", remedy="List them: GET /v1/documents.")
-            return generation.name, search(generation, [make_query(query, self.encoder)], k=k, documents=among)
+            queries, reranker = [make_query(query, self.encoder)], self.reranker
+            if reranker is None:
+                return generation.name, search(generation, queries, k=k, documents=among)
+            hits = search(generation, queries, k=max(k, CANDIDATES), documents=among)
+            return generation.name, rerank(query, hits, reranker, k)
 
     # -- the index ---------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from api.compose import Footnote
@@ -30,7 +31,7 @@ class Finding:
 def examine(settings: Settings, *, offline: bool = False) -> list[Finding]:
     """Everything there is to check; nothing is changed, but a model that was never used is exported."""
     footnote = Footnote(settings)
-    findings = [*_installation(footnote), *_reader(footnote), *_index(footnote)]
+    findings = [*_installation(footnote), *_reader(footnote), *_reranker(footnote), *_index(footnote)]
     if offline:
         findings.append(_offline(settings))
     footnote.close()
@@ -67,6 +68,16 @@ def _reader(footnote: Footnote) -> Iterator[Finding]:
         yield Finding("reader", "note", "turned off: passages are judged by words and cosines alone")
     else:
         yield Finding("reader", "ok", f"int8, SHA-256 {reader.fingerprint[:12]}")
+
+
+def _reranker(footnote: Footnote) -> Iterator[Finding]:
+    try:
+        reranker = footnote.reranker
+    except FootnoteError as error:
+        yield Finding("reranker", "failed", str(error))
+        return
+    if reranker is not None:
+        yield Finding("reranker", "ok", f"{Path(reranker.name).name}, SHA-256 {reranker.fingerprint[:12]}")
 
 
 def _index(footnote: Footnote) -> Iterator[Finding]:

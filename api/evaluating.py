@@ -63,6 +63,7 @@ def evaluate_with(
             "settings_hash": footnote.settings.settings_hash,
             "model_fingerprint": str(generation.manifest.encoder["fingerprint"]),
             "reader_fingerprint": footnote.reader.fingerprint if footnote.reader else "",
+            "reranker_fingerprint": footnote.reranker.fingerprint if footnote.reranker else "",
         }
 
     def asked(done: int, total: int, _: Record) -> None:

@@ -27,7 +27,7 @@ from index.errors import (
     SkipFile,
     SourceError,
 )
-from rag.errors import BadQuestion, ReaderError
+from rag.errors import BadQuestion, ReaderError, RerankerError
 
 _log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
@@ -53,6 +53,7 @@ _DAMAGED = "A part of the index does not match its checksum. Start a rebuild."
 _WRITING = "Another process is writing to the index. Try again when it has finished."
 _FOLDER = "The source folder is missing, unreadable or holds no document."
 _FAILED = "The build failed; the index served is unchanged. The server's log says why."
+_RERANKER = "The reranker cannot be loaded. The server's log says why."
 
 ROWS: dict[type[FootnoteError], Row] = {
     BadQuestion: Row(422, "The question cannot be answered as put"),
@@ -64,6 +65,7 @@ ROWS: dict[type[FootnoteError], Row] = {
     SourceError: Row(409, "The source folder cannot be indexed", _FOLDER),
     EncoderError: Row(503, "The encoder cannot be loaded", "The encoder cannot be loaded. The server's log says why."),
     ReaderError: Row(503, "The reader cannot be loaded", "The reader cannot be loaded. The server's log says why."),
+    RerankerError: Row(503, "The reranker cannot be loaded", _RERANKER),
     BuildFailed: Row(500, "The build failed", _FAILED),
     SkipFile: Row(422, "The file cannot be read"),
     SettingsError: Row(500, "A setting is not valid", "A setting is not valid. The server's log says which."),

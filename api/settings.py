@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     passage_tokens: int = Field(0, ge=0, description="longest passage in encoder tokens; 0 for the encoder's window")
     passages: int = Field(8, ge=1, le=50, description="passages retrieved for a question unless it says k")
     reader: bool = Field(True, description="read the passages found with the model that ships; false is faster")
+    reranker: str = Field("", description="sentence-transformers CrossEncoder that orders passages: a folder or name")
     min_confidence: float = Field(
         AnswerOptions().min_confidence, ge=0, le=1, description="below this confidence Footnote abstains"
     )
@@ -75,6 +76,7 @@ class Settings(BaseSettings):
             "passage_tokens": self.passage_tokens,
             "passages": self.passages,
             "reader": self.reader,
+            "reranker": self.reranker,
             "min_confidence": self.min_confidence,
         }
         return sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:12]

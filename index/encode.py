@@ -34,6 +34,7 @@ MIN_PARITY_COSINE = 0.98
 MIN_PARITY_OVERLAP = 0.85
 
 _FALLBACK_WINDOW = 512
+_DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # what sentence-transformers looks for, in its order
 
 
 def load_encoder(name: str, cache: Path) -> Encoder:
@@ -71,10 +72,12 @@ def model_folder(name: str) -> Path | None:
 
 
 def is_exportable(folder: Path) -> bool:
-    """Whether the model is a transformer whose vectors are the mean of its token vectors."""
+    """Whether the model is a transformer whose vectors are the mean of its token vectors, and that needs no prompt."""
     pooling, tokenizer = folder / "1_Pooling" / "config.json", folder / "tokenizer.json"
     if not (pooling.is_file() and tokenizer.is_file() and (folder / "modules.json").is_file()):
         return False
+    if any(prompts_of(folder).values()):
+        return False  # the export knows nothing of prompts
     modes = {key for key, on in json.loads(pooling.read_text("utf-8")).items() if key.startswith("pooling_mode") and on}
     types = [module["type"].rsplit(".", 1)[-1] for module in json.loads((folder / "modules.json").read_text("utf-8"))]
     return (
@@ -82,6 +85,13 @@ def is_exportable(folder: Path) -> bool:
         and types[:2] == ["Transformer", "Pooling"]
         and (set(types[2:]) <= {"Normalize"})
     )
+
+
+def prompts_of(folder: Path) -> dict[str, str]:
+    """What the model wants before a text, by kind of text; {} when it says nothing of that."""
+    config = folder / "config_sentence_transformers.json"
+    found = json.loads(config.read_text("utf-8")).get("prompts") if config.is_file() else None
+    return {str(kind): str(prompt) for kind, prompt in (found or {}).items()}
 
 
 def fingerprint_of(folder: Path) -> str:
@@ -186,8 +196,10 @@ class TorchEncoder:
         self.name = name
         dim = self._model.get_embedding_dimension()
         self.dim = int(dim)
-        self.window = int(self._model.max_seq_length or _FALLBACK_WINDOW) - 2
-        digest = sha256(b"torch-fp32-1")
+        prompts: dict[str, str] = self._model.prompts
+        self._prompt = next((prompts[kind] for kind in _DOCUMENT_PROMPTS if prompts.get(kind)), "")
+        self.window = int(self._model.max_seq_length or _FALLBACK_WINDOW) - 2 - len(self.token_spans(self._prompt))
+        digest = sha256(b"torch-fp32-2" + self._prompt.encode())
         for key, tensor in sorted(self._model.state_dict().items()):
             digest.update(key.encode() + tensor.cpu().float().numpy().tobytes())
         self.fingerprint = digest.hexdigest()
@@ -198,12 +210,20 @@ class TorchEncoder:
 
     def encode_passage(self, text: str, sentences: list[tuple[int, int]]) -> EncodedPassage:
         result: dict[str, Any] = self._model.encode(
-            [text], output_value=None, convert_to_numpy=False, show_progress_bar=False
+            [text], prompt=self._prompt, output_value=None, convert_to_numpy=False, show_progress_bar=False
         )[0]
         tokens = np.asarray(result["token_embeddings"].cpu().numpy(), dtype=np.float32)  # (n_tokens, dim)
-        encoded = self._model.tokenizer(text, return_offsets_mapping=True, return_special_tokens_mask=True)
-        own = [i for i, special in enumerate(encoded["special_tokens_mask"]) if not special and i < len(tokens)]
-        spans = [tuple(encoded["offset_mapping"][i]) for i in own]
+        encoded = self._model.tokenizer(
+            self._prompt + text, return_offsets_mapping=True, return_special_tokens_mask=True
+        )
+        before = len(self._prompt)
+        offsets = [(max(start - before, 0), end - before) for start, end in encoded["offset_mapping"]]
+        own = [
+            i
+            for i, special in enumerate(encoded["special_tokens_mask"])
+            if not special and i < len(tokens) and offsets[i][1] > 0
+        ]
+        spans = [offsets[i] for i in own]
         passage = _unit(np.asarray(result["sentence_embedding"].cpu().numpy(), dtype=np.float32))
         return EncodedPassage(passage, pool_sentences(tokens[own], spans, sentences, passage))
 

@@ -22,6 +22,7 @@ from rag.cite import SourceChanged, cite
 from rag.errors import BadQuestion
 from rag.foreign import foreignness
 from rag.read import Reader
+from rag.rerank import CANDIDATES, Reranker, rerank
 from rag.rewrite import understand
 from rag.select import Candidate, candidates, reread, select, worth_reading
 from rag.types import (
@@ -56,6 +57,7 @@ def answer(
     *,
     source_changed: SourceChanged,
     reader: Reader | None = None,
+    reranker: Reranker | None = None,
     options: AnswerOptions = AnswerOptions(),
 ) -> Iterator[Event]:
     """Answer from one generation: PassagesFound, then a SentenceReady a sentence, then Done.
@@ -63,7 +65,7 @@ def answer(
     Raises BadQuestion for an empty or overlong question. Abstaining is a Done with a reason."""
     clock = _Clock()
     _check(question)
-    answer_id = _answer_id(question, generation.name, reader, options)
+    answer_id = _answer_id(question, generation.name, (reader, reranker), options)
     understood = understand(question.text, question.messages)
     asked = understood.standalone
     documents = generation.store.resolve(question.documents) if question.documents else None
@@ -71,7 +73,9 @@ def answer(
     if documents is None or documents:
         queries = [make_query(text, encoder, weight) for text, weight in understood.searches]
         clock.lap("encode")
-        hits = search(generation, queries, k=question.k, documents=documents)
+        hits = search(generation, queries, k=max(question.k, CANDIDATES if reranker else 0), documents=documents)
+        if reranker is not None:
+            hits = rerank(asked, hits, reranker, question.k)
     clock.lap("retrieve")
     passages = tuple(_retrieved(hit) for hit in hits)
     yield PassagesFound(answer_id, generation.name, passages)
@@ -140,9 +144,11 @@ def _check(question: Question) -> None:
         )
 
 
-def _answer_id(question: Question, generation: str, reader: Reader | None, options: AnswerOptions) -> str:
-    """The same question put to the same generation and reader with the same options has the same id, 20 hex digits."""
-    named = [generation, asdict(question), reader.fingerprint if reader else "", asdict(options)]
+def _answer_id(
+    question: Question, generation: str, models: tuple[Reader | Reranker | None, ...], options: AnswerOptions
+) -> str:
+    """The same question put to the same generation and models with the same options has the same id, 20 hex digits."""
+    named = [generation, asdict(question), [model.fingerprint if model else "" for model in models], asdict(options)]
     return sha256(json.dumps(named).encode()).hexdigest()[:20]
 
 

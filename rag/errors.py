@@ -11,3 +11,7 @@ class BadQuestion(FootnoteError):
 
 class ReaderError(FootnoteError):
     """The reader's files are missing, damaged or of another format."""
+
+
+class RerankerError(FootnoteError):
+    """There is no such reranker, or it cannot be loaded."""

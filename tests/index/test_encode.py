@@ -10,10 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from api.compose import Footnote
+from api.settings import Settings
 from index.encode import DEFAULT_MODEL, OnnxEncoder, TorchEncoder, load_encoder, model_folder, pool_sentences
-from index.errors import EncoderError
+from index.errors import EncoderError, IncompatibleIndex
 from index.types import EncodedPassage, Encoder, Vector
+from rag.answer import final
+from rag.types import Question
 from tests.fakes import FakeEncoder
+from tests.tiny import DIM, make_encoder
 
 HARBOUR = "The harbour was opened in 1911. It cost 4.2 million crowns."
 HARBOUR_SENTENCES = [(0, 31), (32, 59)]
@@ -32,11 +37,23 @@ def torch_encoder() -> TorchEncoder:
     return TorchEncoder(DEFAULT_MODEL, model_folder(DEFAULT_MODEL))
 
 
+@pytest.fixture(scope="module")
+def prompted(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    """A tiny model of another dimension that wants a prompt before every text."""
+    folder = make_encoder(tmp_path_factory.mktemp("models") / "tiny", {"query": "query: ", "document": "passage: "})
+    return load_encoder(str(folder), folder.parent / "exports")
+
+
 @pytest.fixture(
-    params=["fake", pytest.param("onnx", marks=pytest.mark.model), pytest.param("torch", marks=pytest.mark.model)]
+    params=[
+        "fake",
+        pytest.param("onnx", marks=pytest.mark.model),
+        pytest.param("torch", marks=pytest.mark.model),
+        pytest.param("prompted", marks=pytest.mark.model),
+    ]
 )
 def encoder(request: pytest.FixtureRequest) -> Iterator[Encoder]:
-    names = {"onnx": "real_encoder", "torch": "torch_encoder"}
+    names = {"onnx": "real_encoder", "torch": "torch_encoder", "prompted": "prompted"}
     yield FakeEncoder() if request.param == "fake" else request.getfixturevalue(names[request.param])
 
 
@@ -115,6 +132,35 @@ def test_a_token_belongs_to_the_sentence_it_starts_in() -> None:
     whole = np.array([1, 0], dtype=np.float32)
     rows = pool_sentences(tokens, [(0, 4), (5, 6), (6, 7)], [(0, 5), (5, 7), (7, 8)], whole)
     assert rows.tolist() == [[1, 0], [0, 1], [1, 0]]  # the last has no token of its own
+
+
+@pytest.mark.model
+def test_prompts_are_put_before_questions_and_passages(prompted: Encoder, tmp_path: Path) -> None:
+    assert isinstance(prompted, TorchEncoder)  # the export knows nothing of prompts
+    assert prompted.dim == DIM
+    bare = TorchEncoder("bare", make_encoder(tmp_path / "bare"))
+    as_passage = prompted.encode_passage(HARBOUR, HARBOUR_SENTENCES)
+    text = f"passage: {HARBOUR}"
+    shifted = bare.encode_passage(text, [(start + 9, end + 9) for start, end in HARBOUR_SENTENCES])
+    assert np.allclose(as_passage.passage, shifted.passage, atol=1e-5)
+    assert np.allclose(as_passage.sentences, shifted.sentences, atol=1e-5)
+    assert np.allclose(prompted.encode_query("When?"), bare.encode_query("query: When?"), atol=1e-5)
+    assert prompted.window == bare.window - len(bare.token_spans("passage: "))
+
+
+@pytest.mark.model
+def test_a_model_of_another_dimension_serves_from_end_to_end(folder: Path, tmp_path: Path) -> None:
+    model = make_encoder(tmp_path / "tiny", {"query": "query: ", "document": "passage: "})
+    footnote = Footnote(Settings(source=folder, data=tmp_path / "data", encoder=str(model), reader=False))
+    footnote.rebuild(lambda *_: None)
+    assert footnote.describe()["encoder"]["dim"] == DIM
+    given = final(footnote.ask(Question("When was the harbour opened?")))
+    assert given.passages
+    footnote.close()
+    other = Footnote(Settings(source=folder, data=tmp_path / "data"))
+    with pytest.raises(IncompatibleIndex):
+        list(other.ask(Question("When was the harbour opened?")))
+    other.close()
 
 
 @pytest.mark.model

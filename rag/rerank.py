@@ -1,0 +1,77 @@
+"""A cross-encoder of the user's choice, which orders the passages found anew. Off unless a setting names one.
+
+The only door to sentence-transformers' CrossEncoder. It sees the question beside each passage's title and text, so it
+tells better than two vectors whether one answers the other, and takes a pass of the model for each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+from typing import Any, Protocol
+
+from index.types import Hit
+from rag.errors import RerankerError
+
+CANDIDATES = 30  # passages that are looked at, however few are wanted
+
+
+class Reranker(Protocol):
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever the same question and passage could be scored differently."""
+
+    def scores(self, question: str, passages: Sequence[str]) -> list[float]:
+        """How well each passage fits, higher is better, each by itself. Safe to call from threads."""
+
+
+def rerank(question: str, hits: Sequence[Hit], reranker: Reranker, k: int) -> list[Hit]:
+    """The ``k`` best of ``hits`` as ``reranker`` sees it, its score in place of theirs; equals stay in order."""
+    scores = reranker.scores(question, [_text(hit) for hit in hits])
+    scored = [replace(hit, score=score) for hit, score in zip(hits, scores, strict=True)]
+    return sorted(scored, key=lambda hit: -hit.score)[:k]
+
+
+def _text(hit: Hit) -> str:
+    above = dict.fromkeys((hit.passage.document.title, *hit.passage.place.heading_path))
+    return "\n".join(part for part in (" > ".join(filter(None, above)), hit.passage.text) if part)
+
+
+class CrossEncoderReranker:
+    """A model that sentence-transformers' CrossEncoder loads: a folder, or a hub name already in the local cache."""
+
+    def __init__(self, name: str) -> None:
+        """Takes seconds: it imports torch. Raises RerankerError when there is no such model or it does not rank."""
+        # A folder or a cached model needs no hub; without this the library asks it all the same.
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+        from sentence_transformers import CrossEncoder
+
+        try:
+            self._model: Any = CrossEncoder(name, local_files_only=True, trust_remote_code=False)
+        except (OSError, ValueError) as error:
+            raise RerankerError(
+                f"The reranker {name!r} cannot be loaded ({str(error).splitlines()[0]}).",
+                remedy="Name a folder that holds a CrossEncoder of sentence-transformers, or unset FOOTNOTE_RERANKER.",
+            ) from error
+        if self._model.num_labels != 1:
+            raise RerankerError(
+                f"The reranker {name!r} gives {self._model.num_labels} scores a pair, not one.",
+                remedy="Name a model that was trained to rank.",
+            )
+        self.name = name
+        digest = sha256(b"cross-encoder-1")
+        for key, tensor in sorted(self._model.model.state_dict().items()):
+            digest.update(key.encode() + tensor.cpu().float().numpy().tobytes())
+        self.fingerprint = digest.hexdigest()
+
+    def scores(self, question: str, passages: Sequence[str]) -> list[float]:
+        if not passages:
+            return []
+        pairs = [(question, passage) for passage in passages]
+        found = self._model.predict(pairs, batch_size=8, show_progress_bar=False, convert_to_numpy=True)
+        return [float(score) for score in found]

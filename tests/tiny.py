@@ -1,0 +1,44 @@
+"""Very small models with random weights, saved as their makers would: another encoder, and a reranker."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from index.encode import DEFAULT_MODEL, model_folder
+
+DIM = 32
+
+
+def _transformer(folder: Path, kind: str, **config: Any) -> Path:
+    """A two-layer BERT with the default model's tokenizer."""
+    import torch
+    import transformers
+
+    default = model_folder(DEFAULT_MODEL)
+    assert default is not None
+    tokenizer = transformers.AutoTokenizer.from_pretrained(default)
+    torch.manual_seed(7)
+    shape = transformers.BertConfig(
+        vocab_size=len(tokenizer), hidden_size=DIM, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+        max_position_embeddings=128, **config,
+    )  # fmt: skip
+    getattr(transformers, kind)(shape).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def make_encoder(folder: Path, prompts: dict[str, str] | None = None) -> Path:
+    """A sentence-transformers model of DIM dimensions that wants ``prompts``."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Normalize, Pooling, Transformer
+
+    transformer = Transformer(
+        str(_transformer(folder.with_name(f"{folder.name}-body"), "BertModel")), max_seq_length=64
+    )
+    SentenceTransformer(modules=[transformer, Pooling(DIM), Normalize()], prompts=prompts).save(str(folder))
+    return folder
+
+
+def make_cross_encoder(folder: Path, n_scores: int = 1) -> Path:
+    return _transformer(folder, "BertForSequenceClassification", num_labels=n_scores)
