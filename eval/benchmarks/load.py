@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,8 +17,6 @@ BENCHMARKS: dict[str, Callable[[Path, bool], Benchmark]] = {
     "mtrag-fiqa": lambda folder, quick: mtrag.load(folder, "fiqa", quick),
 }
 
-_MORE_THAN_ANY_FIELD = 10_000_000  # characters; a field of chunking_eval is longer than csv allows by itself
-
 
 def load_benchmark(name: str, data: Path, *, quick: bool = False) -> Benchmark:
     """The set ``name`` from the files below ``data``; ``quick`` takes a fixed part of it.
@@ -27,7 +24,6 @@ def load_benchmark(name: str, data: Path, *, quick: bool = False) -> Benchmark:
     Raises SuiteError when there is no such set, or when its files are not there or not what they should be."""
     if name not in BENCHMARKS:
         raise SuiteError(f"There is no set {name!r}.", remedy=f"Sets there are: {', '.join(BENCHMARKS)}.")
-    csv.field_size_limit(_MORE_THAN_ANY_FIELD)
     try:
         return BENCHMARKS[name](data, quick)
     except OSError as error:
