@@ -15,12 +15,13 @@ from pathlib import Path
 
 from api import terminal
 from api.compose import Footnote
+from api.evaluating import served
 from api.settings import Settings
 from eval.benchmarks import BENCHMARKS, Benchmark, Outcome, Result, load_benchmark, outcomes, tabulate
 from eval.evidence import resolve
 from eval.files import replace_file
 from eval.run import ask_cases
-from eval.types import ResolvedSuite, Suite
+from eval.types import Suite
 from index.build import Progress
 from index.encode import load_encoder
 from index.generation import Layout
@@ -99,7 +100,8 @@ def _ask(
     try:
         with terminal.progress(quiet=quiet) as progress:
             footnote.rebuild(partial(_named, progress, benchmark.name))
-            resolved, context = _resolved(benchmark, footnote)
+            texts, context = served(footnote)
+            resolved = resolve(_suite(benchmark, folder / "documents"), texts)
             records = ask_cases(
                 resolved,
                 ask=partial(_answer, footnote, benchmark.passages),
@@ -131,31 +133,28 @@ def _write(benchmark: Benchmark, folder: Path) -> None:
             path.write_bytes(content.encode())
 
 
-def _resolved(benchmark: Benchmark, footnote: Footnote) -> tuple[ResolvedSuite, dict[str, str]]:
-    with footnote.library.pin() as generation:
-        store = generation.store
-        texts = {one.source: (one.document_id, store.text(one.document_id)) for one in store.documents()}
-        context = {
-            "generation": generation.name,
-            "settings_hash": footnote.settings.settings_hash,
-            "model_fingerprint": str(generation.manifest.encoder["fingerprint"]),
-            "reader_fingerprint": footnote.reader.fingerprint if footnote.reader else "",
-            "reranker_fingerprint": footnote.reranker.fingerprint if footnote.reranker else "",
-        }
+def _suite(benchmark: Benchmark, source: Path) -> Suite:
     digest = sha256(repr((benchmark.cases, benchmark.passages)).encode()).hexdigest()
-    suite = Suite(benchmark.name, str(footnote.settings.source), Path(), benchmark.cases, (), digest)
-    return resolve(suite, texts), context
+    return Suite(benchmark.name, str(source), Path(), benchmark.cases, (), digest)
 
 
 def _commit() -> str:
     """The commit that this code is at, or the installed version when it is no checkout of its own."""
     here = Path(__file__).resolve().parent.parent
-    git = ("git", "-C", str(here))
     if not (here / ".git").exists():
         return version("footnote")
     try:
-        head = subprocess.run((*git, "rev-parse", "HEAD"), capture_output=True, text=True, check=True)  # noqa: S603
-        changed = subprocess.run((*git, "status", "--porcelain"), capture_output=True, text=True, check=True)  # noqa: S603
+        head, changes = (_git(here, *command) for command in (("rev-parse", "HEAD"), ("status", "--porcelain")))
     except (OSError, subprocess.CalledProcessError):
         return version("footnote")
-    return head.stdout.strip() + ("+changes" if changed.stdout.strip() else "")
+    return head + ("+changes" if changes else "")
+
+
+def _git(folder: Path, *command: str) -> str:
+    run = subprocess.run(  # noqa: S603 - fixed words, and a folder of our own
+        ("git", "-C", str(folder), *command),  # noqa: S607 - whichever git the user has
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return run.stdout.strip()

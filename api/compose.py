@@ -23,12 +23,12 @@ from index.generation import Generation, Layout, roll_back
 from index.ingest import BuildOptions
 from index.live import Library
 from index.parse import Limits
-from index.search import make_query, search
+from index.search import make_query
 from index.types import Encoder, Hit, IngestReport
 from index.worker import build_in_child
 from rag.answer import AnswerOptions, answer
 from rag.read import OnnxReader, Reader
-from rag.rerank import CANDIDATES, CrossEncoderReranker, Reranker, rerank
+from rag.rerank import CrossEncoderReranker, Reranker, find
 from rag.types import Answer, Done, Event, Question
 
 _RECENT = 1_000  # answers remembered so that feedback can name one; nothing else is kept of a conversation
@@ -110,11 +110,8 @@ class Footnote:
             among = generation.store.resolve(documents) if documents else None
             if among is not None and not among:
                 raise NotFound("None of the documents named is indexed.", remedy="List them: GET /v1/documents.")
-            queries, reranker = [make_query(query, self.encoder)], self.reranker
-            if reranker is None:
-                return generation.name, search(generation, queries, k=k, documents=among)
-            hits = search(generation, queries, k=max(k, CANDIDATES), documents=among)
-            return generation.name, rerank(query, hits, reranker, k)
+            queries = [make_query(query, self.encoder)]
+            return generation.name, find(query, queries, generation, self.reranker, k=k, documents=among)
 
     # -- the index ---------------------------------------------------------------------------------------------------
 

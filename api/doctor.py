@@ -17,6 +17,7 @@ from index.encode import OnnxEncoder
 from index.errors import FootnoteError
 from index.generation import listing
 from index.tokens import count_tokens
+from rag.errors import ReaderError, RerankerError
 
 State = Literal["ok", "note", "failed"]
 
@@ -31,7 +32,7 @@ class Finding:
 def examine(settings: Settings, *, offline: bool = False) -> list[Finding]:
     """Everything there is to check; nothing is changed, but a model that was never used is exported."""
     footnote = Footnote(settings)
-    findings = [*_installation(footnote), *_reader(footnote), *_reranker(footnote), *_index(footnote)]
+    findings = [*_installation(footnote), *_models_beside(footnote), *_index(footnote)]
     if offline:
         findings.append(_offline(settings))
     footnote.close()
@@ -58,24 +59,17 @@ def _installation(footnote: Footnote) -> Iterator[Finding]:
     yield Finding("encoder", "ok", detail)
 
 
-def _reader(footnote: Footnote) -> Iterator[Finding]:
+def _models_beside(footnote: Footnote) -> Iterator[Finding]:
     try:
         reader = footnote.reader
-    except FootnoteError as error:
-        yield Finding("reader", "failed", str(error))
+        reranker = footnote.reranker
+    except (ReaderError, RerankerError) as error:
+        yield Finding("reader" if isinstance(error, ReaderError) else "reranker", "failed", str(error))
         return
     if reader is None:
         yield Finding("reader", "note", "turned off: passages are judged by words and cosines alone")
     else:
         yield Finding("reader", "ok", f"int8, SHA-256 {reader.fingerprint[:12]}")
-
-
-def _reranker(footnote: Footnote) -> Iterator[Finding]:
-    try:
-        reranker = footnote.reranker
-    except FootnoteError as error:
-        yield Finding("reranker", "failed", str(error))
-        return
     if reranker is not None:
         yield Finding("reranker", "ok", f"{Path(reranker.name).name}, SHA-256 {reranker.fingerprint[:12]}")
 

@@ -52,19 +52,7 @@ def evaluate_with(
     footnote: Footnote, suite: Suite, out: Path | None, progress: terminal.Asked = lambda *_: None
 ) -> Summary:
     """Ask every case of ``suite`` of what ``footnote`` serves."""
-    with footnote.library.pin() as generation:
-        documents = generation.store.documents()
-        texts = {
-            document.source: (document.document_id, generation.store.text(document.document_id))
-            for document in documents
-        }
-        context = {
-            "generation": generation.name,
-            "settings_hash": footnote.settings.settings_hash,
-            "model_fingerprint": str(generation.manifest.encoder["fingerprint"]),
-            "reader_fingerprint": footnote.reader.fingerprint if footnote.reader else "",
-            "reranker_fingerprint": footnote.reranker.fingerprint if footnote.reranker else "",
-        }
+    texts, context = served(footnote)
 
     def asked(done: int, total: int, _: Record) -> None:
         progress(done, total)
@@ -77,6 +65,21 @@ def evaluate_with(
         out=out,
         on_progress=asked,
     )
+
+
+def served(footnote: Footnote) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+    """What ``footnote`` answers from, for an evaluation: source -> (document_id, canonical text), and what tells this
+    run from another, by name."""
+    with footnote.library.pin() as generation:
+        store = generation.store
+        texts = {one.source: (one.document_id, store.text(one.document_id)) for one in store.documents()}
+        return texts, {
+            "generation": generation.name,
+            "settings_hash": footnote.settings.settings_hash,
+            "model_fingerprint": str(generation.manifest.encoder["fingerprint"]),
+            "reader_fingerprint": footnote.reader.fingerprint if footnote.reader else "",
+            "reranker_fingerprint": footnote.reranker.fingerprint if footnote.reranker else "",
+        }
 
 
 def _folder(suite: Suite) -> Path:

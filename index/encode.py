@@ -199,7 +199,7 @@ class TorchEncoder:
         prompts: dict[str, str] = self._model.prompts
         self._prompt = next((prompts[kind] for kind in _DOCUMENT_PROMPTS if prompts.get(kind)), "")
         self.window = int(self._model.max_seq_length or _FALLBACK_WINDOW) - 2 - len(self.token_spans(self._prompt))
-        digest = sha256(b"torch-fp32-2" + self._prompt.encode())
+        digest = sha256(b"torch-fp32-2" + json.dumps(prompts, sort_keys=True).encode())
         for key, tensor in sorted(self._model.state_dict().items()):
             digest.update(key.encode() + tensor.cpu().float().numpy().tobytes())
         self.fingerprint = digest.hexdigest()

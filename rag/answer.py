@@ -15,16 +15,16 @@ from hashlib import sha256
 import numpy as np
 
 from index.generation import Generation
-from index.search import make_query, search
+from index.search import make_query
 from index.types import Encoder, Hit, Passage
 from rag.abstain import TryOut, confidence, weigh
 from rag.cite import SourceChanged, cite
 from rag.errors import BadQuestion
 from rag.foreign import foreignness
 from rag.read import Reader
-from rag.rerank import CANDIDATES, Reranker, rerank
+from rag.rerank import Reranker, find
 from rag.rewrite import understand
-from rag.select import Candidate, candidates, reread, select, worth_reading
+from rag.select import Candidate, candidates, path_above, reread, select, worth_reading
 from rag.types import (
     Answer,
     AnswerSentence,
@@ -73,9 +73,7 @@ def answer(
     if documents is None or documents:
         queries = [make_query(text, encoder, weight) for text, weight in understood.searches]
         clock.lap("encode")
-        hits = search(generation, queries, k=max(question.k, CANDIDATES if reranker else 0), documents=documents)
-        if reranker is not None:
-            hits = rerank(asked, hits, reranker, question.k)
+        hits = find(asked, queries, generation, reranker, k=question.k, documents=documents)
     clock.lap("retrieve")
     passages = tuple(_retrieved(hit) for hit in hits)
     yield PassagesFound(answer_id, generation.name, passages)
@@ -164,8 +162,7 @@ def _ranked(asked: str, hits: list[Hit], generation: Generation, reader: Reader 
 
 def _to_read(passage: Passage) -> tuple[str, list[str]]:
     """A passage as the reader takes it: what stands above it, and its sentences."""
-    above = dict.fromkeys((passage.document.title, *passage.place.heading_path))  # the title is often a heading too
-    return " > ".join(part for part in above if part), [sentence.text for sentence in passage.sentences]
+    return path_above(passage), [sentence.text for sentence in passage.sentences]
 
 
 def _reason(

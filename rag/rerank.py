@@ -11,8 +11,11 @@ from dataclasses import replace
 from hashlib import sha256
 from typing import Any, Protocol
 
+from index.generation import Generation
+from index.search import Query, search
 from index.types import Hit
 from rag.errors import RerankerError
+from rag.select import path_above
 
 CANDIDATES = 30  # passages that are looked at, however few are wanted
 
@@ -29,16 +32,28 @@ class Reranker(Protocol):
         """How well each passage fits, higher is better, each by itself. Safe to call from threads."""
 
 
+def find(
+    question: str,
+    queries: Sequence[Query],
+    generation: Generation,
+    reranker: Reranker | None,
+    *,
+    k: int,
+    documents: Sequence[str] | None = None,
+) -> list[Hit]:
+    """The ``k`` best passages for ``question``, searched for as ``queries``, ordered by ``reranker`` when given."""
+    if reranker is None:
+        return search(generation, queries, k=k, documents=documents)
+    hits = search(generation, queries, k=max(k, CANDIDATES), documents=documents)
+    return rerank(question, hits, reranker, k)
+
+
 def rerank(question: str, hits: Sequence[Hit], reranker: Reranker, k: int) -> list[Hit]:
     """The ``k`` best of ``hits`` as ``reranker`` sees it, its score in place of theirs; equals stay in order."""
-    scores = reranker.scores(question, [_text(hit) for hit in hits])
+    texts = ["\n".join(filter(None, (path_above(hit.passage), hit.passage.text))) for hit in hits]
+    scores = reranker.scores(question, texts)
     scored = [replace(hit, score=score) for hit, score in zip(hits, scores, strict=True)]
     return sorted(scored, key=lambda hit: -hit.score)[:k]
-
-
-def _text(hit: Hit) -> str:
-    above = dict.fromkeys((hit.passage.document.title, *hit.passage.place.heading_path))
-    return "\n".join(part for part in (" > ".join(filter(None, above)), hit.passage.text) if part)
 
 
 class CrossEncoderReranker:

@@ -142,6 +142,12 @@ def terms_above(passage: Passage) -> frozenset[str]:
     return frozenset(terms(" ".join((passage.document.title, *passage.place.heading_path))))
 
 
+def path_above(passage: Passage) -> str:
+    """The document's title and the headings over the passage, as a model reads them; "" when there are none."""
+    above = dict.fromkeys((passage.document.title, *passage.place.heading_path))  # the title is often a heading too
+    return " > ".join(filter(None, above))
+
+
 def _held(candidate: Candidate, some: Set[str]) -> Set[str]:
     return some & (frozenset(terms(candidate.sentence.text)) | terms_above(candidate.passage))
 

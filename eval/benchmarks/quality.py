@@ -30,8 +30,9 @@ class Outcome:
 
     id: str
     answerable: bool
-    confidence: float | None  # None when it could not be run
+    confidence: float  # in [0, 1]
     values: Mapping[str, float]
+    failed: bool = False  # could not be run: 0 in every measure, declined if answerable, and answered if not
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Result:
     name: str
     documents: int
     questions: int
-    failed: int  # questions that could not be run; they count as 0 nowhere, so look at this first
+    failed: int  # questions that could not be run
     rows: tuple[Row, ...]
 
 
@@ -51,12 +52,20 @@ def is_reported(case_id: str) -> bool:
 
 def outcomes(benchmark: Benchmark, resolved: ResolvedSuite, records: Sequence[Record]) -> list[Outcome]:
     """``records`` are the answers to ``resolved``'s cases, in order, with no question declined for its confidence."""
+    answers = [record.answer if record.failure is None else None for record in records]
+    values = [
+        benchmark.measure(case, answer, resolved.corpus) if answer else None
+        for case, answer in zip(resolved.cases, answers, strict=True)
+    ]
+    nothing = dict.fromkeys((name for one in values for name in one or ()), 0.0)
     found: list[Outcome] = []
-    for case, record in zip(resolved.cases, records, strict=True):
-        answer = record.answer if record.failure is None else None
-        values = benchmark.measure(case, answer, resolved.corpus) if answer else {}
-        confidence = None if answer is None else 0.0 if answer.abstained else answer.confidence
-        found.append(Outcome(case.case.id, case.case.answerable, confidence, values))
+    for case, answer, own in zip(resolved.cases, answers, values, strict=True):
+        answerable = case.case.answerable
+        if answer is None or own is None:
+            lost = nothing if case.evidence else {}
+            found.append(Outcome(case.case.id, answerable, 0.0 if answerable else 1.0, lost, failed=True))
+        else:
+            found.append(Outcome(case.case.id, answerable, 0.0 if answer.abstained else answer.confidence, own))
     return found
 
 
@@ -73,7 +82,7 @@ def tabulate(name: str, documents: int, found: Sequence[Outcome], threshold: flo
     if any(not one.answerable for one in found):
         columns = [_abstention(half, threshold) for half in halves]
         rows += [Row(measure, *(column[measure] for column in columns)) for measure in columns[0]]
-    failed = sum(one.confidence is None for one in found)
+    failed = sum(one.failed for one in found)
     return Result(name, documents, len(found), failed, tuple(rows))
 
 
@@ -82,9 +91,9 @@ def _mean(measure: str, some: Iterable[Outcome]) -> Estimate:
 
 
 def _abstention(some: Sequence[Outcome], threshold: float) -> dict[str, Estimate]:
-    answerable = [one.confidence for one in some if one.answerable and one.confidence is not None]
-    others = [one.confidence for one in some if not one.answerable and one.confidence is not None]
-    declined = [float(not one.answerable) for one in some if one.confidence is not None and one.confidence < threshold]
+    answerable = [one.confidence for one in some if one.answerable]
+    others = [one.confidence for one in some if not one.answerable]
+    declined = [float(not one.answerable) for one in some if one.confidence < threshold]
     rows: dict[str, Estimate] = {}
     for limit in (threshold, EVEN_HANDED):
         rows[f"declines_at_{limit:g}"] = estimate_mean([float(sure < limit) for sure in others])

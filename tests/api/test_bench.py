@@ -35,7 +35,6 @@ def test_every_set_is_indexed_asked_and_measured(data: Path, tmp_path: Path) -> 
     assert whole["squad", "hit_at_1"].value == 1.0
     assert whole["chunking", "recall_in_5_passages"].value == 1.0
     assert whole["clapnq", "citation_recall"].value == 1.0
-    # A question asked of one passage alone is answered from it, so the other's words do not get in the way.
     assert whole["mtrag", "recall_at_10"].n == whole["mtrag-clapnq", "recall_at_10"].n * 2
     saved = json.loads((tmp_path / "data" / "bench" / "quality.json").read_text())
     assert saved["model_fingerprint"] == quality.model_fingerprint

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from eval.benchmarks.quality import is_reported
 from eval.errors import SuiteError
 from eval.evidence import resolve
 from eval.statistics import estimate_area
-from eval.types import Record, ResolvedCase, ResolvedSuite, Suite
+from eval.types import Failure, Record, ResolvedCase, ResolvedSuite, Suite
 from rag.types import Answer, Citation, RetrievedPassage
 from tests.eval.sets import FERRY, LIGHT, OPENING, TWICE, write_sets
 from tests.eval.story import abstention
@@ -160,7 +159,7 @@ def test_halves_are_told_by_the_id_alone_and_make_up_the_whole() -> None:
 
 
 def test_abstention_is_worked_out_from_the_confidences() -> None:
-    sure = [(True, 0.9), (True, 0.4), (True, 0.2), (False, 0.4), (False, 0.1), (False, None)]
+    sure = [(True, 0.9), (True, 0.4), (True, 0.2), (False, 0.4), (False, 0.1)]
     found = [Outcome(f"q{i}", answerable, value, {}) for i, (answerable, value) in enumerate(sure)]
     result = tabulate("set", 1, found, 0.35)
     whole = {row.measure: row.whole.value for row in result.rows}
@@ -172,14 +171,25 @@ def test_abstention_is_worked_out_from_the_confidences() -> None:
         "abstention_precision_at_0.35": 0.5,
         "confidence_auc": pytest.approx(4.5 / 6),
     }
-    assert result.failed == 1
+    assert result.failed == 0
 
 
-def test_a_question_that_could_not_be_run_has_no_values_but_is_counted(data: Path) -> None:
+def test_a_question_that_could_not_be_run_counts_as_0_and_against_abstaining(data: Path) -> None:
     benchmark = load_benchmark("clapnq", data)
     suite = resolved(benchmark)
-    records = [Record(one.case, one.evidence, None, None, 1.0, {}, {}, False) for one in suite.cases]
-    assert [one.confidence for one in outcomes(benchmark, suite, records)] == [None, None]
+    asked, other = suite.cases
+    first = OPENING.split(". ")[0] + "."
+    done = Record(asked.case, asked.evidence, answered(suite, ("c1.txt", first)), None, 1.0, {}, {}, True)
+    lost = [
+        Record(one.case, one.evidence, None, Failure("OSError", "the disk"), 1.0, {}, {}, False)
+        for one in (asked, other)
+    ]
+    again = replace(suite, cases=(asked, asked, other))
+    result = tabulate("clapnq", 2, outcomes(benchmark, again, [done, *lost]), 0.35)
+    whole = {row.measure: row.whole.value for row in result.rows}
+    assert result.failed == 2
+    assert whole["citation_recall"] == whole["keeps_at_0.35"] == 0.5
+    assert whole["declines_at_0.35"] == 0.0
 
 
 @settings(max_examples=50, deadline=None)
@@ -192,7 +202,6 @@ def test_the_area_is_the_share_of_pairs_in_order(higher: list[int], lower: list[
     assert estimate.value is not None
     assert estimate.high is not None
     assert estimate.low <= estimate.value <= estimate.high
-    assert json.dumps([estimate.low, estimate.high])
 
 
 def test_without_one_of_the_two_kinds_there_is_no_area() -> None:
