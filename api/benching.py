@@ -17,11 +17,11 @@ from api import terminal
 from api.compose import Footnote
 from api.evaluating import served
 from api.settings import Settings
-from eval.benchmarks import BENCHMARKS, Benchmark, Outcome, Result, load_benchmark, outcomes, tabulate
+from eval.benchmarks import BENCHMARKS, Benchmark, Outcome, Result, load_benchmark, outcomes, tabulate, with_quoted
 from eval.evidence import resolve
 from eval.files import replace_file
 from eval.run import ask_cases
-from eval.types import Suite
+from eval.types import Record, ResolvedSuite, Suite
 from index.build import Progress
 from index.encode import load_encoder
 from index.generation import Layout
@@ -102,24 +102,32 @@ def _ask(
             footnote.rebuild(partial(_named, progress, benchmark.name))
             texts, context = served(footnote)
             resolved = resolve(_suite(benchmark, folder / "documents"), texts)
-            records = ask_cases(
-                resolved,
-                ask=partial(_answer, footnote, benchmark.passages),
-                context={**context, "commit": commit},
-                out=folder / "run",
-                on_progress=lambda done, total, _: progress(f"{benchmark.name}: asking", done, total),
-            )
+
+            def ask(some: ResolvedSuite, sentences: int, run: str) -> tuple[Record, ...]:
+                return ask_cases(
+                    some,
+                    ask=partial(_answer, footnote, benchmark.passages, sentences),
+                    context={**context, "commit": commit, "sentences": str(sentences)},
+                    out=folder / run,
+                    on_progress=lambda done, total, _: progress(f"{benchmark.name}: asking", done, total),
+                )
+
+            found = outcomes(benchmark, resolved, ask(resolved, 0, "run"))
+            answerable = replace(resolved, cases=tuple(case for case in resolved.cases if case.case.answerable))
+            for sentences in benchmark.quoting:
+                records = ask(answerable, sentences, f"run-{sentences}")
+                found = with_quoted(found, benchmark, answerable, records, sentences)
     finally:
         footnote.close()
-    return outcomes(benchmark, resolved, records), context
+    return found, context
 
 
 def _named(progress: Progress, name: str, phase: str, done: int, total: int) -> None:
     progress(f"{name}: {phase}", done, total)
 
 
-def _answer(footnote: Footnote, passages: int, question: Question) -> Answer:
-    return final(footnote.ask(replace(question, k=passages)))
+def _answer(footnote: Footnote, passages: int, sentences: int, question: Question) -> Answer:
+    return final(footnote.ask(replace(question, k=passages, sentences=sentences)))
 
 
 def _write(benchmark: Benchmark, folder: Path) -> None:

@@ -94,6 +94,9 @@ def ask(
     source: Source = None,
     data: Data = None,
     k: K = None,
+    sentences: Annotated[
+        int, typer.Option(min=0, max=10, help="Sentences to quote at most; 0 for as many as the question asks for.")
+    ] = 0,
     as_json: Json = False,
 ) -> None:
     """Answer a question from the documents, every sentence with its footnote."""
@@ -101,7 +104,7 @@ def ask(
     from rag.types import Question
 
     with _footnote(source=source, data=data) as footnote:
-        given = final(footnote.ask(Question(_text(question), k=k or footnote.settings.passages)))
+        given = final(footnote.ask(Question(_text(question), k=k or footnote.settings.passages, sentences=sentences)))
     terminal.show_answer(given, as_json=as_json)
 
 
@@ -184,6 +187,42 @@ def eval_run(
     terminal.show_summary(summary, as_json=as_json)
     if gate and not summary.passed:
         raise typer.Exit(1)
+
+
+@evaluation.command("generate")
+def eval_generate(
+    folder: Annotated[Path, typer.Argument(help="Where to write the suite.")],
+    source: Source = None,
+    data: Data = None,
+    cases: Annotated[int, typer.Option(min=2, max=2000, help="How many questions to make.")] = 60,
+    as_json: Json = False,
+) -> None:
+    """Make a suite from the documents' own sentences: answerable questions, and ones with the document left out."""
+    from api.making import write_suite
+
+    with _footnote(source=source, data=data) as footnote:
+        with terminal.progress(quiet=as_json) as progress:
+            footnote.rebuild(progress)
+        made = write_suite(footnote, folder, cases)
+    terminal.show({"folder": str(folder), "cases": made}, f"{made} cases in {folder}.", as_json=as_json)
+
+
+@evaluation.command("calibrate")
+def eval_calibrate(
+    suite: Annotated[str, typer.Argument(help="A suite of questions about the folder; made ones when left out.")] = "",
+    source: Source = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Fit the confidence below which answers abstain to the folder. A running server takes it over at once."""
+    from functools import partial
+
+    from api.making import calibrate
+
+    with _footnote(source=source, data=data) as footnote, terminal.progress(quiet=as_json) as progress:
+        footnote.rebuild(progress)
+        found = calibrate(footnote, suite, partial(progress, "asking"))
+    terminal.show_calibration(found, as_json=as_json)
 
 
 @bench.command("quality")

@@ -7,14 +7,21 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from api.jobs import Jobs
 from api.settings import Settings
+from eval.calibrate import Calibration, read_calibration
+from eval.codec import to_json
+from eval.errors import CalibrationError
 from index.build import Progress, build
 from index.encode import load_encoder
 from index.errors import NotFound
@@ -31,6 +38,7 @@ from rag.read import OnnxReader, Reader
 from rag.rerank import CrossEncoderReranker, Reranker, find
 from rag.types import Answer, Done, Event, Question
 
+_log = structlog.get_logger()
 _RECENT = 1_000  # answers remembered so that feedback can name one; nothing else is kept of a conversation
 
 
@@ -87,6 +95,31 @@ class Footnote:
                 self._reranker = CrossEncoderReranker(self.settings.reranker)
             return self._reranker
 
+    @property
+    def models(self) -> str:
+        """Fingerprint of all models that decide how sure an answer is."""
+        some = (self.encoder, self.reader, self.reranker)
+        return sha256(" ".join(model.fingerprint if model else "-" for model in some).encode()).hexdigest()[:16]
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """What ``footnote eval calibrate`` found; None when a setting says otherwise, when it was found with other
+        models, or when there is none. Raises CalibrationError when the file is damaged."""
+        if "min_confidence" in self.settings.model_fields_set:
+            return None
+        found = read_calibration(self.layout.calibration)
+        return found if found is not None and found.models == self.models else None
+
+    @property
+    def min_confidence(self) -> float:
+        """Below it Footnote abstains: as calibrated, or as the settings say."""
+        try:
+            found = self.calibration
+        except CalibrationError as error:
+            _log.warning("calibration", problem=str(error))
+            found = None
+        return found.min_confidence if found else self.settings.min_confidence
+
     def ask(self, question: Question) -> Iterator[Event]:
         """Events of one answer, from one generation. The generation is let go when the iterator ends or is closed."""
         with self.library.pin() as generation:
@@ -97,7 +130,7 @@ class Footnote:
                 reader=self.reader,
                 reranker=self.reranker,
                 source_changed=partial(source_changed, self.settings.source, generation),
-                options=AnswerOptions(min_confidence=self.settings.min_confidence),
+                options=AnswerOptions(min_confidence=self.min_confidence),
             )
             for event in events:
                 if isinstance(event, Done):
@@ -161,9 +194,17 @@ class Footnote:
                 "encoder": {**manifest.encoder, "name": Path(manifest.encoder["name"]).name},
                 "source_changed": self.folder_changed(generation),
                 "degraded": self.library.degraded,
+                "min_confidence": self.min_confidence,
+                "calibration": self._described_calibration(),
                 "job": job,
                 "last_report": self._last_report() or manifest.report,
             }
+
+    def _described_calibration(self) -> dict[str, Any] | None:
+        with suppress(CalibrationError):  # the doctor tells; the threshold of the settings is used
+            found = self.calibration
+            return to_json(found) if found else None
+        return None
 
     def _last_report(self) -> dict[str, Any]:
         """What the last build found and did, also when it published nothing; {} when there is no word of it."""

@@ -13,6 +13,8 @@ from typing import Literal
 
 from api.compose import Footnote
 from api.settings import Settings
+from eval.calibrate import read_calibration
+from eval.errors import CalibrationError
 from index.encode import OnnxEncoder
 from index.errors import FootnoteError
 from index.generation import listing
@@ -96,6 +98,7 @@ def _index(footnote: Footnote) -> Iterator[Finding]:
             yield Finding("window", state, f"the longest passage has {longest} of the encoder's {window} tokens")
             for skip in generation.store.skipped():
                 yield Finding(skip.source, "note", f"skipped ({skip.reason}): {skip.detail}")
+            yield from _calibration(footnote)
             changed = footnote.folder_changed(generation)
             if changed is None:
                 yield Finding("source", "failed", f"the folder {footnote.settings.source} cannot be read")
@@ -104,6 +107,22 @@ def _index(footnote: Footnote) -> Iterator[Finding]:
                 yield Finding("source", "note" if changed else "ok", f"the folder {footnote.settings.source} {text}")
     except FootnoteError as error:
         yield Finding("index", "failed", str(error))
+
+
+def _calibration(footnote: Footnote) -> Iterator[Finding]:
+    try:
+        found = read_calibration(footnote.layout.calibration)
+    except CalibrationError as error:
+        yield Finding("calibration", "failed", str(error))
+        return
+    if found is None:
+        return
+    if "min_confidence" in footnote.settings.model_fields_set:
+        yield Finding("calibration", "note", "not in use: the setting min_confidence is set")
+    elif found.models != footnote.models:
+        yield Finding("calibration", "note", "not in use: it was made with other models; run footnote eval calibrate")
+    else:
+        yield Finding("calibration", "ok", f"answers abstain below {found.min_confidence:g}, fitted {found.at}")
 
 
 def _offline(settings: Settings) -> Finding:

@@ -77,6 +77,7 @@ def served(footnote: Footnote) -> tuple[dict[str, tuple[str, str]], dict[str, st
             "generation": generation.name,
             "settings_hash": footnote.settings.settings_hash,
             "model_fingerprint": str(generation.manifest.encoder["fingerprint"]),
+            "min_confidence": f"{footnote.min_confidence:g}",
             "reader_fingerprint": footnote.reader.fingerprint if footnote.reader else "",
             "reranker_fingerprint": footnote.reranker.fingerprint if footnote.reranker else "",
         }

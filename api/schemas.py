@@ -43,10 +43,21 @@ class AskRequest(_Request):
     mode: Literal["extractive"] | None = Field(None, description="how the answer is made")
     stream: bool = Field(False, description="send server-sent events")
     documents: Names = Field([], description="ids or sources of the documents to look in; all when empty")
+    without: Names = Field([], description="ids or sources of documents not to look in")
+    sentences: int | None = Field(
+        None, ge=1, le=10, description="sentences to quote at most; as many as the question asks for when left out"
+    )
 
     def to_question(self, default_k: int) -> Question:
         turns = tuple(Turn(message.role, message.content) for message in self.messages)
-        return Question(self.question, turns, self.k or default_k, tuple(self.documents))
+        return Question(
+            self.question,
+            turns,
+            k=self.k or default_k,
+            documents=tuple(self.documents),
+            without=tuple(self.without),
+            sentences=self.sentences or 0,
+        )
 
 
 class SearchRequest(_Request):
@@ -131,6 +142,8 @@ class IndexStatus(BaseModel):
     encoder: dict[str, Any]
     source_changed: bool | None = Field(description="the folder differs from what is indexed; null when unreadable")
     degraded: str = Field(description="why another generation than the newest is served; empty when all is well")
+    min_confidence: float = Field(description="below this confidence answers abstain")
+    calibration: dict[str, Any] | None = Field(description="what footnote eval calibrate found; null when not in use")
     job: Job | None
     last_report: dict[str, Any]
 

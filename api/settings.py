@@ -45,7 +45,10 @@ class Settings(BaseSettings):
     reader: bool = Field(True, description="read the passages found with the model that ships; false is faster")
     reranker: str = Field("", description="sentence-transformers CrossEncoder that orders passages: a folder or name")
     min_confidence: float = Field(
-        AnswerOptions().min_confidence, ge=0, le=1, description="below this confidence Footnote abstains"
+        AnswerOptions().min_confidence,
+        ge=0,
+        le=1,
+        description="below this confidence Footnote abstains; unless it is set, what footnote eval calibrate found",
     )
     max_file_mb: int = Field(50, ge=1, description="larger files are skipped")
     max_text_chars: int = Field(20_000_000, ge=1, description="files with a longer text are skipped")

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from api.benching import Quality
     from api.doctor import Finding
     from api.settings import Settings
-    from eval.types import Summary
+    from eval.calibrate import Calibration
+    from eval.types import Estimate, Summary
     from index.build import Progress as ProgressCall
     from index.types import Hit, IngestReport
     from rag.types import Answer, Citation
@@ -220,6 +221,22 @@ def show_summary(summary: Summary, *, as_json: bool) -> None:
         out.print(f"[red]could not be run[/] {safe(failure.id)}: {safe(failure.type)}: {safe(failure.message)}")
     verdict = "[green]every gate holds[/]" if summary.passed else "[bold red]a gate fails[/]"
     out.print(f"{summary.suite}: {summary.cases_passed} of {summary.cases} cases pass; {verdict}")
+
+
+def show_calibration(found: Calibration, *, as_json: bool) -> None:
+    if as_json:
+        show(asdict(found), "", as_json=True)
+        return
+    out = _out()
+    table = Table("expected", "value", "95 % interval", "n")
+    for name in ("abstention_precision", "abstention_recall", "kept"):
+        estimate: Estimate = getattr(found, name)
+        interval = f"{_number(estimate.low)} to {_number(estimate.high)}"
+        table.add_row(name, _number(estimate.value), interval, str(estimate.n))
+    out.print(table)
+    if found.made:
+        out.print("Made questions are easier than those people ask: expect less, and give a suite when you have one.")
+    out.print(f"Answers abstain below a confidence of {found.min_confidence:g}.")
 
 
 def show_quality(quality: Quality, *, as_json: bool) -> None:

@@ -16,7 +16,7 @@ from eval.types import ONE_GROUP, Case, Evidence, Suite
 from rag.types import Role, Turn
 
 _REQUIRED = ("id", "question", "answerable")
-_OPTIONAL = ("messages", "answers", "answers_all", "evidence", "references", "documents", "tags")
+_OPTIONAL = ("messages", "answers", "answers_all", "evidence", "references", "documents", "without", "tags")
 _ROLES: tuple[str, ...] = get_args(Role)
 
 
@@ -157,6 +157,7 @@ def _parse_case(raw: dict[str, Any]) -> Case:
         evidence=tuple(_parse_evidence(item) for item in _list(raw, "evidence")),
         references=tuple(_text(item, "a reference") for item in _list(raw, "references")),
         documents=tuple(_text(item, "a document") for item in _list(raw, "documents")),
+        without=tuple(_text(item, "a document") for item in _list(raw, "without")),
         tags=tuple(_text(item, "a tag") for item in _list(raw, "tags")),
     )
     stated = bool(case.answers or case.answers_all or case.evidence or case.references)

@@ -9,6 +9,10 @@ from index.errors import FootnoteError
 _SHOWN = 20  # problems spelled out in the message; all of them are in ``problems``
 
 
+class CalibrationError(FootnoteError):
+    """What was written by an earlier calibration cannot be used."""
+
+
 class SuiteError(FootnoteError):
     """A suite cannot be used as it is written. ``problems`` holds every fault found, each with file, line and case."""
 

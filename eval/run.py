@@ -103,7 +103,7 @@ def run_case(
     failure: Failure | None = None
     begin = clock()
     try:
-        answer = ask(Question(case.question, case.messages, k=K, documents=case.documents))
+        answer = ask(Question(case.question, case.messages, k=K, documents=case.documents, without=case.without))
     except Exception as error:  # noqa: BLE001 - whatever breaks an answer is this case's result; it is kept and counts as 0
         failure = Failure(type(error).__name__, str(error))
     elapsed_ms = round((clock() - begin) * 1000, 3)

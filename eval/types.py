@@ -41,6 +41,7 @@ class Case:
     evidence: tuple[Evidence, ...] = ()
     references: tuple[str, ...] = ()  # whole answers, each good, that an answer's words are compared with
     documents: tuple[str, ...] = ()  # sources to look in; all when empty
+    without: tuple[str, ...] = ()  # sources not to look in: what only they say is then unanswerable
     tags: tuple[str, ...] = ()
 
 

@@ -47,6 +47,10 @@ class Layout:
         return self.data / "ingest-report.json"
 
     @property
+    def calibration(self) -> Path:
+        return self.data / "calibration.json"
+
+    @property
     def journal(self) -> Path:
         return self.data / "embedding.journal"
 

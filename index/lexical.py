@@ -106,14 +106,33 @@ class LexicalIndex:
 
     def search(self, query: Sequence[str], k: int, rows: Sequence[int] | None = None) -> list[tuple[int, float]]:
         """The ``k`` best ``(row, BM25)`` for the terms ``query``, best first, among ``rows`` when given."""
-        if not query or k < 1 or (rows is not None and not rows):
-            return []
         clauses = []
         for term in query:
-            clauses.append((tantivy.Occur.Should, tantivy.Query.term_query(self._schema, _TEXT, term, "freq")))
-            above = tantivy.Query.term_query(self._schema, _ABOVE, term, "freq")
-            clauses.append((tantivy.Occur.Should, tantivy.Query.boost_query(above, _ABOVE_BOOST)))
-        found = tantivy.Query.boolean_query(clauses)
+            text, above = self._held(term)
+            clauses += [text, tantivy.Query.boost_query(above, _ABOVE_BOOST)]
+        return self._best(clauses, k, rows)
+
+    def coverage(self, query: Sequence[str], rows: Sequence[int]) -> list[tuple[int, float]]:
+        """``(row, share)`` for those of ``rows`` that hold a term of ``query``, in their text or above it, best first:
+        the share of the query's terms that are held, each weighing its idf, in (0, 1].
+
+        What BM25 is with k1 = 0 and b = 0: how often a term stands there, and how long the passage is, do not count."""
+        weights = {term: self.idf(term) for term in query}
+        clauses = [
+            tantivy.Query.const_score_query(tantivy.Query.disjunction_max_query(self._held(term)), weight)
+            for term, weight in weights.items()
+        ]
+        whole = sum(weights.values())
+        return [(row, score / whole) for row, score in self._best(clauses, len(rows), rows)]
+
+    def _held(self, term: str) -> list[tantivy.Query]:
+        return [tantivy.Query.term_query(self._schema, field, term, "freq") for field in (_TEXT, _ABOVE)]
+
+    def _best(self, clauses: Sequence[tantivy.Query], k: int, rows: Sequence[int] | None) -> list[tuple[int, float]]:
+        """The ``k`` rows with the highest sum of the clauses that match, among ``rows`` when given."""
+        if not clauses or k < 1 or (rows is not None and not rows):
+            return []
+        found = tantivy.Query.boolean_query([(tantivy.Occur.Should, clause) for clause in clauses])
         if rows is not None:
             among = tantivy.Query.const_score_query(tantivy.Query.term_set_query(self._schema, _ROW, list(rows)), 0.0)
             found = tantivy.Query.boolean_query([(tantivy.Occur.Must, found), (tantivy.Occur.Must, among)])

@@ -158,10 +158,11 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Signals:
-    """How a passage fared, before standardising. All three: higher is better."""
+    """How a passage fared, before standardising. Higher is better in all of them."""
 
     dense: float  # cosine of question and passage
     sentence: float  # cosine of question and the passage's best sentence
+    coverage: float  # share of the question's words in the passage or above it, by idf, in [0, 1]
     lexical: float  # BM25
 
 

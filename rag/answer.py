@@ -73,14 +73,15 @@ def answer(
     if documents is None or documents:
         queries = [make_query(text, encoder, weight) for text, weight in understood.searches]
         clock.lap("encode")
-        hits = find(asked, queries, generation, reranker, k=question.k, documents=documents)
+        without = generation.store.resolve(question.without)
+        hits = find(asked, queries, generation, reranker, k=question.k, documents=documents, without=without)
     clock.lap("retrieve")
     passages = tuple(_retrieved(hit) for hit in hits)
     yield PassagesFound(answer_id, generation.name, passages)
 
     ranked = _ranked(asked, hits, generation, reader)
     clock.lap("read")
-    chosen = select(asked, ranked)
+    chosen = select(asked, ranked, question.sentences)
     try_out = _foreignness_of(asked, chosen, generation, encoder)
     sure = confidence(weigh(asked, ranked, chosen, generation.lexical.idf, try_out))
     reason = _reason(question, generation, documents, hits, sure, options)
@@ -109,6 +110,7 @@ def answer(
             abstained=bool(reason),
             reason=reason,
             confidence=round(sure, 4),
+            min_confidence=options.min_confidence,
             sentences=tuple(sentences),
             citations=tuple(citations),
             passages=passages,

@@ -40,11 +40,12 @@ def find(
     *,
     k: int,
     documents: Sequence[str] | None = None,
+    without: Sequence[str] = (),
 ) -> list[Hit]:
     """The ``k`` best passages for ``question``, searched for as ``queries``, ordered by ``reranker`` when given."""
     if reranker is None:
-        return search(generation, queries, k=k, documents=documents)
-    hits = search(generation, queries, k=max(k, CANDIDATES), documents=documents)
+        return search(generation, queries, k=k, documents=documents, without=without)
+    hits = search(generation, queries, k=max(k, CANDIDATES), documents=documents, without=without)
     return rerank(question, hits, reranker, k)
 
 

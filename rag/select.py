@@ -113,8 +113,24 @@ _LIMITS = {"open": (3, 0.65), "person": (3, 0.65), "place": (3, 0.65), "date": (
 _FACT_LIMITS = (2, 0.72)  # a number, a sum, a name
 
 
-def select(question: str, ranked: Sequence[Candidate]) -> list[Candidate]:
-    """The few sentences to quote, in reading order: the best, and others nearly as good that add something."""
+def select(question: str, ranked: Sequence[Candidate], most: int = 0) -> list[Candidate]:
+    """The few sentences to quote, in reading order: the best, and others nearly as good that add something.
+
+    With ``most``, that many of the best that do not repeat one another."""
+    return _in_reading_order(_best(ranked, most) if most else _few(question, ranked))
+
+
+def _best(ranked: Sequence[Candidate], most: int) -> list[Candidate]:
+    chosen: list[Candidate] = []
+    for candidate in ranked:
+        if len(chosen) == most:
+            break
+        if not _repeats(candidate, chosen):
+            chosen.append(candidate)
+    return chosen
+
+
+def _few(question: str, ranked: Sequence[Candidate]) -> list[Candidate]:
     kind = kind_of(focus_of(question))
     limit, within = _LIMITS.get(kind, _FACT_LIMITS)
     numbers = frozenset(term for term in names_in(question) if term.isdecimal())
@@ -133,6 +149,11 @@ def select(question: str, ranked: Sequence[Candidate]) -> list[Candidate]:
         if not _repeats(candidate, chosen):
             chosen.append(candidate)
             n_words += words
+    return chosen
+
+
+def _in_reading_order(chosen: Sequence[Candidate]) -> list[Candidate]:
+    """Sentences of one passage together and in its order; passages in the order of their best."""
     best = {candidate.passage.row: i for i, candidate in reversed(list(enumerate(chosen)))}
     return sorted(chosen, key=lambda candidate: (best[candidate.passage.row], candidate.sentence.start))
 

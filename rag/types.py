@@ -33,6 +33,8 @@ class Question:
     messages: tuple[Turn, ...] = ()
     k: int = 8  # passages retrieved
     documents: tuple[str, ...] = ()  # document ids or sources to look in; all when empty
+    without: tuple[str, ...] = ()  # document ids or sources not to look in, nor in documents with the same text
+    sentences: int = 0  # quoted at most; 0 for as many as the question asks for
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +102,7 @@ class Answer:
     abstained: bool
     reason: Reason
     confidence: float  # estimated probability, in [0, 1], that the passages found answer the question
+    min_confidence: float  # below it this answer would have abstained
     sentences: tuple[AnswerSentence, ...]
     citations: tuple[Citation, ...]
     passages: tuple[RetrievedPassage, ...]  # best first

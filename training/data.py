@@ -12,10 +12,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from eval.questions import questions, subject_of
 from index.sentences import split
 from index.types import Place, Segment
 from training.edits import falsified, mistaken, names_in
-from training.questions import questions, subject_of
 from training.types import Relation, Sample
 
 _RELATIONS: dict[str, Relation] = {
@@ -219,7 +219,7 @@ def _fever_questions(folder: Path, words: Set[str], chance: random.Random) -> It
     order = [i for i, row in enumerate(fever.rows) if row["label"] == "entailment" and len(fever.evidence[i]) <= 2]
     chance.shuffle(order)
     for i in order:
-        asked = questions(fever.rows[i]["hypothesis"], words, chance)
+        asked = [made.question for made in questions(fever.rows[i]["hypothesis"], words, chance)]
         if not asked:
             continue
         title = fever.subjects[i] if chance.random() < 0.5 else ""
@@ -287,9 +287,9 @@ def _news_claims(folder: Path, chance: random.Random) -> Iterator[Sample]:
 
 def _news_questions(folder: Path, words: Set[str], chance: random.Random) -> Iterator[Sample]:
     for row, sentences, marks in _news(folder):
-        asked = questions(row["hypothesis"], words, chance) if row["label"] == "entailment" else []
-        for question in asked[:2]:
-            yield _cut(question, sentences, marks, chance, 8, "defacto_q", _WEAK)
+        made = questions(row["hypothesis"], words, chance) if row["label"] == "entailment" else []
+        for one in made[:2]:
+            yield _cut(one.question, sentences, marks, chance, 8, "defacto_q", _WEAK)
 
 
 def _mistaken(samples: Sequence[Sample], chance: random.Random) -> Iterator[Sample]:

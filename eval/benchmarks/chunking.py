@@ -28,7 +28,14 @@ def load(data: Path, quick: bool) -> Benchmark:
         for i, row in enumerate(rows)
     ]
     # They are plain text, whatever their names say: a mark of Markdown in them would shift the spans.
-    return Benchmark("chunking", {f"{name}.txt": text for name, text in texts.items()}, tuple(cases), measure)
+    return Benchmark(
+        "chunking",
+        {f"{name}.txt": text for name, text in texts.items()},
+        tuple(cases),
+        measure,
+        quoting=(5,),
+        measure_quoted=measure_quoted,
+    )
 
 
 def _evidence(row: dict[str, str], text: str) -> Iterable[Evidence]:
@@ -42,16 +49,25 @@ def measure(resolved: ResolvedCase, answer: Answer, corpus: Corpus) -> Values:
     """Of characters: the share of the gold ones in the first five passages and in the quotations, and intersection
     over union of gold and passages, gold and quotations."""
     passages = [(found.document_id, found.start_char, found.end_char) for found in answer.passages[:_PASSAGES]]
-    quoted = [(found.document_id, found.start_char, found.end_char) for found in answer.citations]
     recall, iou = shares(resolved.evidence, passages, corpus)
-    quoted_recall, quoted_iou = shares(resolved.evidence, quoted, corpus)
+    quoted_recall, quoted_iou = shares(resolved.evidence, _quoted(answer), corpus)
     return {
         "recall_in_5_passages": recall,
         "iou_of_5_passages": iou,
         "recall_in_quoted_sentences": quoted_recall,
         "iou_of_quoted_sentences": quoted_iou,
-        "sentences_quoted": float(len(quoted)),
+        "sentences_quoted": float(len(answer.citations)),
     }
+
+
+def measure_quoted(resolved: ResolvedCase, answer: Answer, corpus: Corpus) -> Values:
+    """Recall of gold characters, and intersection over union with them, of what is quoted."""
+    recall, iou = shares(resolved.evidence, _quoted(answer), corpus)
+    return {"recall_in_sentences": recall, "iou_of_sentences": iou}
+
+
+def _quoted(answer: Answer) -> list[tuple[str, int, int]]:
+    return [(found.document_id, found.start_char, found.end_char) for found in answer.citations]
 
 
 def shares(gold: Iterable[EvidenceSpan], found: Iterable[tuple[str, int, int]], corpus: Corpus) -> tuple[float, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 
 from eval.benchmarks.types import Benchmark
@@ -67,6 +67,23 @@ def outcomes(benchmark: Benchmark, resolved: ResolvedSuite, records: Sequence[Re
         else:
             found.append(Outcome(case.case.id, answerable, 0.0 if answer.abstained else answer.confidence, own))
     return found
+
+
+def with_quoted(
+    found: Sequence[Outcome], benchmark: Benchmark, resolved: ResolvedSuite, records: Sequence[Record], sentences: int
+) -> list[Outcome]:
+    """``found`` with what ``measure_quoted`` says of ``records``: the answers to ``resolved``'s cases, some of those of
+    ``found``, with ``sentences`` quoted. Measures' names get that number."""
+    if benchmark.measure_quoted is None:
+        return list(found)
+    quoted: dict[str, dict[str, float]] = {}
+    for case, record in zip(resolved.cases, records, strict=True):
+        answer = record.answer if record.failure is None else None
+        values = benchmark.measure_quoted(case, answer, resolved.corpus) if answer else {}
+        quoted[case.case.id] = {f"{name}_{sentences}": value for name, value in values.items()}
+    names = {name for values in quoted.values() for name in values}
+    more = {id_: {name: values.get(name, 0.0) for name in names} for id_, values in quoted.items()}  # failed: 0
+    return [replace(one, values={**one.values, **more.get(one.id, {})}) for one in found]
 
 
 def tabulate(name: str, documents: int, found: Sequence[Outcome], threshold: float) -> Result:

@@ -46,6 +46,8 @@ def load(data: Path, quick: bool) -> Benchmark:
         documents={_source(title): _page(title, found) for title, found in paragraphs.items()},
         cases=(*sample(answerable, n_answerable), *sample(adversarial, n_adversarial)),
         measure=measure,
+        quoting=(1, 3),
+        measure_quoted=measure_quoted,
     )
 
 
@@ -75,7 +77,7 @@ def _answerable(title: str, paragraph: str, question: dict[str, Any]) -> Case:
 
 def measure(resolved: ResolvedCase, answer: Answer, corpus: Corpus) -> Values:
     """Whether the answer stands, within the paragraph the question was asked about, in the first passage, in one of
-    ten, in the first sentence quoted, and in any quoted (three at most)."""
+    ten, in the first sentence shown, and in any quoted."""
     if not resolved.case.answerable:
         return {}
     (gold,) = resolved.evidence
@@ -83,10 +85,7 @@ def measure(resolved: ResolvedCase, answer: Answer, corpus: Corpus) -> Values:
         holds(resolved.case, gold, passage.document_id, passage.start_char, passage.end_char, corpus)
         for passage in answer.passages
     ]
-    quoted = [
-        holds(resolved.case, gold, citation.document_id, citation.start_char, citation.end_char, corpus)
-        for citation in answer.citations
-    ]
+    quoted = _quoted(resolved, answer, corpus)
     return {
         "hit_at_1": float(any(found[:1])),
         "recall_at_10": float(any(found[:10])),
@@ -94,6 +93,19 @@ def measure(resolved: ResolvedCase, answer: Answer, corpus: Corpus) -> Values:
         "answer_in_quoted_sentences": float(any(quoted)),
         "sentences_quoted": float(len(quoted)),
     }
+
+
+def measure_quoted(resolved: ResolvedCase, answer: Answer, corpus: Corpus) -> Values:
+    """Whether the answer stands in a sentence quoted from the paragraph that the question was asked about."""
+    return {"answer_in_sentences": float(any(_quoted(resolved, answer, corpus)))}
+
+
+def _quoted(resolved: ResolvedCase, answer: Answer, corpus: Corpus) -> list[bool]:
+    (gold,) = resolved.evidence
+    return [
+        holds(resolved.case, gold, citation.document_id, citation.start_char, citation.end_char, corpus)
+        for citation in answer.citations
+    ]
 
 
 def holds(case: Case, gold: EvidenceSpan, document_id: str, start: int, end: int, corpus: Corpus) -> bool:

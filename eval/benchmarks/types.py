@@ -22,3 +22,5 @@ class Benchmark:
     measure: Measure
     passages: int = 10  # retrieved for each question
     pooled: str = ""  # sets that name the same pool are also reported as one
+    quoting: tuple[int, ...] = ()  # answerable questions are asked again with so many sentences quoted
+    measure_quoted: Measure | None = None  # what is measured of those

@@ -24,7 +24,7 @@ def test_ranked_passages_with_their_places_and_scores(client: TestClient) -> Non
     best = found["passages"][0]
     assert best["source"] == "harbour.txt"
     assert best["text"] == HARBOUR[best["start_char"] : best["end_char"]]
-    assert set(best["signals"]) == {"dense", "sentence", "lexical"}
+    assert set(best["signals"]) == {"dense", "sentence", "coverage", "lexical"}
     scores = [passage["score"] for passage in found["passages"]]
     assert scores == sorted(scores, reverse=True)
     assert scores[0] > scores[-1]

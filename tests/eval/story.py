@@ -80,6 +80,7 @@ def answer(*quotes: tuple[str, str], passages: Sequence[RetrievedPassage] = (), 
         abstained=False,
         reason="",
         confidence=0.9,
+        min_confidence=0.35,
         sentences=tuple(sentences),
         citations=tuple(citations),
         passages=tuple(passages),
@@ -90,7 +91,7 @@ def answer(*quotes: tuple[str, str], passages: Sequence[RetrievedPassage] = (), 
 
 def abstention(reason: Reason = "weak_evidence", passages: Sequence[RetrievedPassage] = ()) -> Answer:
     return Answer(
-        "a", "000001", "", "", "extractive", "", True, reason, 0.1, (), (), tuple(passages), 0, {"total": 1.0}
+        "a", "000001", "", "", "extractive", "", True, reason, 0.1, 0.35, (), (), tuple(passages), 0, {"total": 1.0}
     )
 
 

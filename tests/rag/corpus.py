@@ -19,7 +19,7 @@ def hit(*sentences: tuple[str, float], row: int = 0, title: str = "", headings: 
         made.append(Sentence(row * 100 + i, start, len(text), kind, sentence, place))
     passage = Passage(f"p{row}", row, document, 0, len(text), text, len(text.split()), place, tuple(made))
     cosines = tuple(cosine for _, cosine in sentences)
-    return Hit(passage, 1.0 - row, Signals(max(cosines), max(cosines), 1.0), cosines)
+    return Hit(passage, 1.0 - row, Signals(max(cosines), max(cosines), 1.0, 1.0), cosines)
 
 
 def flat(_: str) -> float:
