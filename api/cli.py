@@ -178,14 +178,38 @@ def eval_run(
     data: Data = None,
     out: Annotated[Path | None, typer.Option(help="Folder for records and reports.", show_default=False)] = None,
     gate: Annotated[bool, typer.Option("--gate", help="Exit with 1 when a gate fails.")] = False,
+    generation: Annotated[
+        str, typer.Option("--generation", help="Ask this generation as it is, instead of the folder as it is now.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Ask every case of a suite and measure whether the answers are grounded."""
     from api.evaluating import evaluate
 
-    summary = evaluate(suite, _settings(data=data), out, quiet=as_json)
+    summary = evaluate(suite, _settings(data=data), out, generation=generation, quiet=as_json)
     terminal.show_summary(summary, as_json=as_json)
     if gate and not summary.passed:
+        raise typer.Exit(1)
+
+
+@evaluation.command("compare")
+def eval_compare(
+    before: Annotated[Path, typer.Argument(help="Folder of the earlier run.")],
+    after: Annotated[Path, typer.Argument(help="Folder of the later run.")],
+    out: Annotated[Path | None, typer.Option(help="Also write the comparison as a page.", show_default=False)] = None,
+    gate: Annotated[bool, typer.Option("--gate", help="Exit with 1 when the later run is worse in something.")] = False,
+    as_json: Json = False,
+) -> None:
+    """What changed between two runs of one suite, question by question, and whether it can be chance."""
+    from eval.compare import compare, read_run
+    from eval.compare_page import comparison_html
+    from eval.files import replace_file
+
+    found = compare(read_run(before), read_run(after))
+    if out is not None:
+        replace_file(out, comparison_html(found))
+    terminal.show_comparison(found, as_json=as_json)
+    if gate and any(one.verdict == "worse" for one in found.differences):
         raise typer.Exit(1)
 
 

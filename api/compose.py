@@ -123,19 +123,22 @@ class Footnote:
     def ask(self, question: Question) -> Iterator[Event]:
         """Events of one answer, from one generation. The generation is let go when the iterator ends or is closed."""
         with self.library.pin() as generation:
-            events = answer(
-                question,
-                generation,
-                self.encoder,
-                reader=self.reader,
-                reranker=self.reranker,
-                source_changed=partial(source_changed, self.settings.source, generation),
-                options=AnswerOptions(min_confidence=self.min_confidence),
-            )
-            for event in events:
+            for event in self.ask_of(generation, question):
                 if isinstance(event, Done):
                     self._remember(event.answer)
                 yield event
+
+    def ask_of(self, generation: Generation, question: Question) -> Iterator[Event]:
+        """As ``ask``, from a generation that the caller holds open: an earlier one, or one not published yet."""
+        return answer(
+            question,
+            generation,
+            self.encoder,
+            reader=self.reader,
+            reranker=self.reranker,
+            source_changed=partial(source_changed, self.settings.source, generation),
+            options=AnswerOptions(min_confidence=self.min_confidence),
+        )
 
     def search(self, query: str, k: int, documents: tuple[str, ...] = ()) -> tuple[str, list[Hit]]:
         """Name of the generation, and the ``k`` best passages. Raises NotFound when a named document is not indexed."""

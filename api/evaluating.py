@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -15,18 +16,19 @@ from eval.errors import SuiteError
 from eval.run import run_suite
 from eval.types import Case, Evidence, Record, Suite, Summary
 from index.encode import load_encoder
-from index.generation import Layout
+from index.generation import Generation, Layout
 from rag.answer import final
 
 SUITES = Path(evaluation_package.__file__).resolve().parent / "suites"
 _SMALL_SUITE_CASES = 5
 
 
-def evaluate(name: str, settings: Settings, out: Path | None, *, quiet: bool = False) -> Summary:
+def evaluate(name: str, settings: Settings, out: Path | None, *, generation: str = "", quiet: bool = False) -> Summary:
     """Bring the suite's documents up to date in an index and ask every case of it.
 
     A suite about the folder that the settings name is asked of that index; any other gets an index of its own below
-    the data folder. Reports go to ``out``, or to runs/SUITE below the data folder."""
+    the data folder. With ``generation`` that one of its generations is asked, and nothing is brought up to date.
+    Reports go to ``out``, or to runs/SUITE below the data folder."""
     suite = load_suite(name, SUITES)
     source = _folder(suite)
     data = settings.data
@@ -35,31 +37,39 @@ def evaluate(name: str, settings: Settings, out: Path | None, *, quiet: bool = F
     # The exported model is the same for every index: one is enough.
     encoder = partial(load_encoder, settings.encoder, Layout(settings.data).encoders)
     footnote = Footnote(settings.model_copy(update={"source": source, "data": data}), encoder=encoder)
-    try:
-        with terminal.progress(quiet=quiet) as progress:
-            footnote.rebuild(progress)
-            return evaluate_with(
-                footnote,
-                suite,
-                out or settings.data / "runs" / suite.name,
-                lambda done, total: progress("asking", done, total),
-            )
-    finally:
-        footnote.close()
+    folder = out or settings.data / "runs" / suite.name
+    with closing(footnote), terminal.progress(quiet=quiet) as progress:
+        if generation:
+            with footnote.library.open_by_name(generation) as opened:
+                return evaluate_generation(footnote, opened, suite, folder, partial(progress, "asking"))
+        footnote.rebuild(progress)
+        return evaluate_with(footnote, suite, folder, partial(progress, "asking"))
 
 
 def evaluate_with(
     footnote: Footnote, suite: Suite, out: Path | None, progress: terminal.Asked = lambda *_: None
 ) -> Summary:
     """Ask every case of ``suite`` of what ``footnote`` serves."""
-    texts, context = served(footnote)
+    with footnote.library.pin() as generation:
+        return evaluate_generation(footnote, generation, suite, out, progress)
+
+
+def evaluate_generation(
+    footnote: Footnote,
+    generation: Generation,
+    suite: Suite,
+    out: Path | None,
+    progress: terminal.Asked = lambda *_: None,
+) -> Summary:
+    """Ask every case of ``suite`` of ``generation``, with the models and settings of ``footnote``."""
+    texts, context = describe(footnote, generation)
 
     def asked(done: int, total: int, _: Record) -> None:
         progress(done, total)
 
     return run_suite(
         suite,
-        ask=lambda question: final(footnote.ask(question)),
+        ask=lambda question: final(footnote.ask_of(generation, question)),
         texts=texts,
         context=context,
         out=out,
@@ -68,19 +78,24 @@ def evaluate_with(
 
 
 def served(footnote: Footnote) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
+    """``describe`` of the live generation."""
+    with footnote.library.pin() as generation:
+        return describe(footnote, generation)
+
+
+def describe(footnote: Footnote, generation: Generation) -> tuple[dict[str, tuple[str, str]], dict[str, str]]:
     """What ``footnote`` answers from, for an evaluation: source -> (document_id, canonical text), and what tells this
     run from another, by name."""
-    with footnote.library.pin() as generation:
-        store = generation.store
-        texts = {one.source: (one.document_id, store.text(one.document_id)) for one in store.documents()}
-        return texts, {
-            "generation": generation.name,
-            "settings_hash": footnote.settings.settings_hash,
-            "model_fingerprint": str(generation.manifest.encoder["fingerprint"]),
-            "min_confidence": f"{footnote.min_confidence:g}",
-            "reader_fingerprint": footnote.reader.fingerprint if footnote.reader else "",
-            "reranker_fingerprint": footnote.reranker.fingerprint if footnote.reranker else "",
-        }
+    store = generation.store
+    texts = {one.source: (one.document_id, store.text(one.document_id)) for one in store.documents()}
+    return texts, {
+        "generation": generation.name,
+        "settings_hash": footnote.settings.settings_hash,
+        "model_fingerprint": str(generation.manifest.encoder["fingerprint"]),
+        "min_confidence": f"{footnote.min_confidence:g}",
+        "reader_fingerprint": footnote.reader.fingerprint if footnote.reader else "",
+        "reranker_fingerprint": footnote.reranker.fingerprint if footnote.reranker else "",
+    }
 
 
 def _folder(suite: Suite) -> Path:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from api.doctor import Finding
     from api.settings import Settings
     from eval.calibrate import Calibration
+    from eval.compare import Comparison
     from eval.types import Estimate, Summary
     from index.build import Progress as ProgressCall
     from index.types import Hit, IngestReport
@@ -221,6 +222,42 @@ def show_summary(summary: Summary, *, as_json: bool) -> None:
         out.print(f"[red]could not be run[/] {safe(failure.id)}: {safe(failure.type)}: {safe(failure.message)}")
     verdict = "[green]every gate holds[/]" if summary.passed else "[bold red]a gate fails[/]"
     out.print(f"{summary.suite}: {summary.cases_passed} of {summary.cases} cases pass; {verdict}")
+
+
+def show_comparison(found: Comparison, *, as_json: bool) -> None:
+    if as_json:
+        from eval.codec import to_json
+
+        about: dict[str, Any] = {"verdict": found.verdict, "cases": found.cases}
+        about |= {"only_before": found.only_before, "only_after": found.only_after}
+        parts = {"differences": [asdict(one) for one in found.differences], "changes": to_json(found.changes)}
+        show(about | parts, "", as_json=True)
+        return
+    out = _out()
+    table = Table("measure", "before", "after", "change", "95 % interval", "better", "worse", "p", "")
+    for one in found.differences:
+        interval = f"{one.change.low or 0.0:+.3f} to {one.change.high or 0.0:+.3f}"
+        table.add_row(
+            one.measure,
+            _number(one.before),
+            _number(one.after),
+            f"{one.change.value or 0.0:+.3f}",
+            interval,
+            str(one.better),
+            str(one.worse),
+            f"{one.p:.3f}",
+            one.verdict,
+        )
+    out.print(table)
+    for change in found.changes:
+        if change.passed_before != change.passed_after:
+            state = "[red]no longer right[/]" if change.passed_before else "[green]right now[/]"
+            why = " [dim](a document behind it has changed)[/]" if change.documents_changed else ""
+            out.print(f"{state} {safe_line(change.id)}: {safe_line(change.question)}{why}")
+    for name, ids in (("first", found.only_before), ("second", found.only_after)):
+        if ids:
+            out.print(f"only in the {name} run: {safe_line(', '.join(ids))}")
+    out.print(f"{found.cases} questions, {len(found.changes)} answered otherwise. {found.verdict}")
 
 
 def show_calibration(found: Calibration, *, as_json: bool) -> None:

@@ -1,15 +1,13 @@
 """A run as one HTML page: no scripts, no network, every text escaped.
 
-``_h`` and ``_tag`` are the only places where a text becomes markup; what they return is safe to join."""
+What texts become is in eval.markup."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import cache
 from html import escape
-from importlib.resources import files
 from statistics import fmean
 
+from eval.markup import h, page, table, tag
 from eval.measures import DECISIVE, LOWER_IS_BETTER, MEASURES, PER_CASE
 from eval.types import Case, Estimate, GateResult, Record, Summary
 from rag.types import Answer, Citation
@@ -36,40 +34,12 @@ def report_html(summary: Summary, records: tuple[Record, ...]) -> str:
             _measures(summary),
             _tags(summary),
             _failures(summary),
-            _h("h2", "Cases, worst first"),
+            h("h2", "Cases, worst first"),
             *(_case(record) for record in sorted(records, key=_badness)),
             _about(summary),
         )
     )
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta name="color-scheme" content="light dark">\n'
-        f"{_h('title', title)}\n<style>\n{_css()}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n</body>\n</html>\n"
-    )
-
-
-@cache
-def _css() -> str:
-    return (files("eval") / "templates" / "report.css").read_text("utf-8")
-
-
-def _h(name: str, text: str, css: str = "") -> str:
-    """An element that holds a text."""
-    return _tag(name, escape(text), css)
-
-
-def _tag(name: str, inner: str, css: str = "", **attributes: str) -> str:
-    """An element that holds markup."""
-    named = attributes | ({"class": css} if css else {})
-    listed = "".join(f' {key}="{escape(value)}"' for key, value in named.items())
-    return f"<{name}{listed}>{inner}</{name}>"
-
-
-def _table(head: Iterable[str], rows: Iterable[str]) -> str:
-    cells = "".join(_tag("th", escape(text), scope="col") for text in head)
-    table = _tag("table", _tag("thead", _tag("tr", cells)) + _tag("tbody", "".join(rows)))
-    return _tag("div", table, "wide")
+    return page(title, body)
 
 
 def _verdict(summary: Summary) -> str:
@@ -78,33 +48,33 @@ def _verdict(summary: Summary) -> str:
     unrun = f", {len(summary.failures)} could not be run" if summary.failures else ""
     gates = f"{held} of {len(summary.gates)} gates hold" if summary.gates else "the suite has no gates"
     word = "Passed" if summary.passed else "Failed"
-    reasons = "".join(_h("li", gate.reason) for gate in summary.gates if not gate.passed)
+    reasons = "".join(h("li", gate.reason) for gate in summary.gates if not gate.passed)
     return (
-        _h("p", "Footnote evaluation", "kicker")
-        + _h("h1", summary.suite)
-        + _tag("p", f"{_h('strong', word)}: {escape(f'{gates}; {right}{unrun}.')}", f"verdict {word.lower()}")
-        + (_tag("ul", reasons, "reasons") if reasons else "")
+        h("p", "Footnote evaluation", "kicker")
+        + h("h1", summary.suite)
+        + tag("p", f"{h('strong', word)}: {escape(f'{gates}; {right}{unrun}.')}", f"verdict {word.lower()}")
+        + (tag("ul", reasons, "reasons") if reasons else "")
     )
 
 
 def _measures(summary: Summary) -> str:
     gates = {gate.measure: gate for gate in summary.gates}
     rows = (_measure_row(name, estimate, gates.get(name)) for name, estimate in summary.measures.items())
-    return _h("h2", "Measures") + _table(("Measure", "Value", "95 % interval", "n", "Gate"), rows)
+    return h("h2", "Measures") + table(("Measure", "Value", "95 % interval", "n", "Gate"), rows)
 
 
 def _measure_row(name: str, estimate: Estimate, gate: GateResult | None) -> str:
     interval = "" if estimate.low is None else f"{_number(name, estimate.low)} – {_number(name, estimate.high)}"
     state = "" if gate is None else ("holds" if gate.passed else "fails")
-    verdict = "" if gate is None else f"{_h('span', state, f'state {state}')} {escape(gate.condition)}"
-    what = _h("code", name) + _h("small", MEASURES[name])
-    return _tag(
+    verdict = "" if gate is None else f"{h('span', state, f'state {state}')} {escape(gate.condition)}"
+    what = h("code", name) + h("small", MEASURES[name])
+    return tag(
         "tr",
-        _tag("td", what)
-        + _h("td", _number(name, estimate.value), "n strong")
-        + _h("td", interval, "n")
-        + _h("td", str(estimate.n), "n")
-        + _tag("td", verdict, "gate"),
+        tag("td", what)
+        + h("td", _number(name, estimate.value), "n strong")
+        + h("td", interval, "n")
+        + h("td", str(estimate.n), "n")
+        + tag("td", verdict, "gate"),
     )
 
 
@@ -120,30 +90,30 @@ def _tags(summary: Summary) -> str:
     if not summary.tags:
         return ""
     rows = (
-        _tag(
+        tag(
             "tr",
-            _h("td", table.tag)
-            + _h("td", f"{table.passed} / {table.cases}", "n")
-            + "".join(_h("td", _number(name, table.measures[name].value), "n") for name in _TAG_COLUMNS),
+            h("td", table.tag)
+            + h("td", f"{table.passed} / {table.cases}", "n")
+            + "".join(h("td", _number(name, table.measures[name].value), "n") for name in _TAG_COLUMNS),
         )
         for table in summary.tags
     )
     head = ("Tag", "Passed", *(name.replace("_", " ") for name in _TAG_COLUMNS))
-    return _h("h2", "By tag") + _table(head, rows)
+    return h("h2", "By tag") + table(head, rows)
 
 
 def _failures(summary: Summary) -> str:
     if not summary.failures:
         return ""
     items = "".join(
-        _tag("li", f"{_link(failure.id)}: {escape(f'{failure.type}: {failure.message}')}")
+        tag("li", f"{_link(failure.id)}: {escape(f'{failure.type}: {failure.message}')}")
         for failure in summary.failures
     )
-    return _h("h2", "Could not be run") + _tag("ul", items, "reasons")
+    return h("h2", "Could not be run") + tag("ul", items, "reasons")
 
 
 def _link(case_id: str) -> str:
-    return _tag("a", escape(case_id), href=f"#case-{case_id}")
+    return tag("a", escape(case_id), href=f"#case-{case_id}")
 
 
 def _badness(record: Record) -> tuple[bool, bool, float]:
@@ -155,44 +125,44 @@ def _badness(record: Record) -> tuple[bool, bool, float]:
 def _case(record: Record) -> str:
     state = "passed" if record.passed else ("wrong" if record.failure is None else "could not run")
     head = (
-        _h("span", state, f"state {'holds' if record.passed else 'fails'}")
-        + _h("span", record.case.question, "question")
-        + _h("span", " · ".join((record.case.id, *record.case.tags)), "id")
+        h("span", state, f"state {'holds' if record.passed else 'fails'}")
+        + h("span", record.case.question, "question")
+        + h("span", " · ".join((record.case.id, *record.case.tags)), "id")
     )
     notes = "".join(
-        _tag("li", f"{_h('code', name)} {escape(why)}", "decisive" if name in (*DECISIVE, "failed") else "")
+        tag("li", f"{h('code', name)} {escape(why)}", "decisive" if name in (*DECISIVE, "failed") else "")
         for name, why in record.notes.items()
     )
     inner = (
-        _tag("summary", head)
+        tag("summary", head)
         + _conversation(record.case)
-        + (_tag("ul", notes, "notes") if notes else "")
-        + _tag("div", _answer(record) + _expected(record), "columns")
+        + (tag("ul", notes, "notes") if notes else "")
+        + tag("div", _answer(record) + _expected(record), "columns")
         + _values(record)
     )
     opened = {} if record.passed else {"open": "open"}
-    return _tag("details", inner, "case", id=f"case-{record.case.id}", **opened)
+    return tag("details", inner, "case", id=f"case-{record.case.id}", **opened)
 
 
 def _conversation(case: Case) -> str:
-    turns = "".join(_tag("p", f"{_h('b', turn.role)} {escape(turn.content)}") for turn in case.messages)
-    return _tag("div", turns, "turns") if turns else ""
+    turns = "".join(tag("p", f"{h('b', turn.role)} {escape(turn.content)}") for turn in case.messages)
+    return tag("div", turns, "turns") if turns else ""
 
 
 def _answer(record: Record) -> str:
     answer = record.answer
     if answer is None:
-        return _tag("section", _h("h3", "Answer") + _h("p", "none: asking failed", "muted"))
+        return tag("section", h("h3", "Answer") + h("p", "none: asking failed", "muted"))
     if answer.abstained:
         nearest = "".join(
-            _tag("li", _h("q", passage.text) + _h("cite", f"{passage.source} {passage.start_char}–{passage.end_char}"))
+            tag("li", h("q", passage.text) + h("cite", f"{passage.source} {passage.start_char}–{passage.end_char}"))
             for passage in answer.passages[:_SHOWN_PASSAGES]
         )
-        told = _h("p", f"Abstained: {answer.reason}.") + (_h("p", answer.text) if answer.text else "")
-        return _tag("section", _h("h3", "Answer") + told + _tag("ul", nearest, "footnotes"))
-    notes = "".join(_tag("li", _footnote(citation), value=str(citation.n)) for citation in answer.citations)
-    text = _tag("p", _footnoted(answer), "answer")
-    return _tag("section", _h("h3", "Answer") + text + (_tag("ol", notes, "footnotes") if notes else ""))
+        told = h("p", f"Abstained: {answer.reason}.") + (h("p", answer.text) if answer.text else "")
+        return tag("section", h("h3", "Answer") + told + tag("ul", nearest, "footnotes"))
+    notes = "".join(tag("li", _footnote(citation), value=str(citation.n)) for citation in answer.citations)
+    text = tag("p", _footnoted(answer), "answer")
+    return tag("section", h("h3", "Answer") + text + (tag("ol", notes, "footnotes") if notes else ""))
 
 
 def _footnoted(answer: Answer) -> str:
@@ -201,7 +171,7 @@ def _footnoted(answer: Answer) -> str:
     at = 0
     for citation in sorted(answer.citations, key=lambda citation: (citation.answer_end, citation.n)):
         end = max(at, min(citation.answer_end, len(answer.text)))
-        pieces += [escape(answer.text[at:end]), _h("sup", str(citation.n))]
+        pieces += [escape(answer.text[at:end]), h("sup", str(citation.n))]
         at = end
     return "".join(pieces) + escape(answer.text[at:])
 
@@ -209,37 +179,37 @@ def _footnoted(answer: Answer) -> str:
 def _footnote(citation: Citation) -> str:
     page = f", page {citation.page}" if citation.page is not None else ""
     where = f"{citation.source}{page}, {citation.start_char}–{citation.end_char}"
-    unverified = "" if citation.verified else _h("span", "not verified", "state fails")
-    return _h("q", citation.cited_text) + _h("cite", where) + unverified
+    unverified = "" if citation.verified else h("span", "not verified", "state fails")
+    return h("q", citation.cited_text) + h("cite", where) + unverified
 
 
 def _expected(record: Record) -> str:
     case = record.case
     if not case.answerable:
-        return _tag("section", _h("h3", "Expected") + _h("p", "to abstain: the documents do not say"))
+        return tag("section", h("h3", "Expected") + h("p", "to abstain: the documents do not say"))
     parts = [part for part in (case.answers, *case.answers_all) if part]
-    wanted = "".join(_h("li", " or ".join(f"“{phrase}”" for phrase in part)) for part in parts)
+    wanted = "".join(h("li", " or ".join(f"“{phrase}”" for phrase in part)) for part in parts)
     several = len({span.group for span in record.evidence}) > 1
     evidence = "".join(
-        _tag(
+        tag(
             "li",
-            _h("q", span.quote)
-            + _h("cite", f"{span.source} {span.start}–{span.end}{f', group {span.group}' if several else ''}"),
+            h("q", span.quote)
+            + h("cite", f"{span.source} {span.start}–{span.end}{f', group {span.group}' if several else ''}"),
         )
         for span in record.evidence
     )
-    return _tag(
+    return tag(
         "section",
-        _h("h3", "Expected")
-        + (_tag("ul", wanted) if wanted else "")
-        + (_h("h3", "Evidence") + _tag("ul", evidence, "footnotes") if evidence else ""),
+        h("h3", "Expected")
+        + (tag("ul", wanted) if wanted else "")
+        + (h("h3", "Evidence") + tag("ul", evidence, "footnotes") if evidence else ""),
     )
 
 
 def _values(record: Record) -> str:
     shown = ((name, record.measures[name]) for name in PER_CASE if name != "failed")
     listed = [f"{name} {value:.2f}" for name, value in shown if value is not None]
-    return _h("p", " · ".join((*listed, f"{record.elapsed_ms:,.0f} ms")), "values")
+    return h("p", " · ".join((*listed, f"{record.elapsed_ms:,.0f} ms")), "values")
 
 
 def _about(summary: Summary) -> str:
@@ -250,5 +220,5 @@ def _about(summary: Summary) -> str:
         "model": summary.model_fingerprint,
     }
     rest = {key: value for key, value in summary.context.items() if key not in _NAMED}
-    rows = "".join(_h("dt", key) + _h("dd", value or "not given") for key, value in {**facts, **named, **rest}.items())
-    return _h("h2", "About this run") + _tag("dl", rows)
+    rows = "".join(h("dt", key) + h("dd", value or "not given") for key, value in {**facts, **named, **rest}.items())
+    return h("h2", "About this run") + tag("dl", rows)

@@ -7,6 +7,7 @@ import json
 import pkgutil
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from structlog.testing import LogCapture
 import api.routes
 from api.app import create_app
 from api.compose import Footnote
+from tests.api.towns import write_towns
 from tests.conftest import World, serve
 
 Connect = Callable[[Footnote], TestClient]
@@ -50,6 +52,15 @@ def live() -> Iterator[Live]:
 @pytest.fixture
 def client(world: World, connect: Connect) -> TestClient:
     return connect(world.footnote)
+
+
+@pytest.fixture
+def towns(make_world: Callable[..., World], tmp_path: Path) -> World:
+    """Twelve towns, indexed."""
+    write_towns(tmp_path / "towns")
+    world = make_world(tmp_path / "towns")
+    world.build()
+    return world
 
 
 def routes() -> set[tuple[str, str]]:
