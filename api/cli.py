@@ -94,6 +94,10 @@ def ask(
     source: Source = None,
     data: Data = None,
     k: K = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(help="Also write the answer as evidence for footnote verify.", show_default=False),
+    ] = None,
     sentences: Annotated[
         int, typer.Option(min=0, max=10, help="Sentences to quote at most; 0 for as many as the question asks for.")
     ] = 0,
@@ -105,7 +109,27 @@ def ask(
 
     with _footnote(source=source, data=data) as footnote:
         given = final(footnote.ask(Question(_text(question), k=k or footnote.settings.passages, sentences=sentences)))
+    if bundle is not None:
+        from eval.bundle import write_bundle
+
+        write_bundle(bundle, given)
     terminal.show_answer(given, as_json=as_json)
+
+
+@app.command()
+def verify(
+    bundle: Annotated[Path, typer.Argument(help="A file that footnote ask --bundle wrote.")],
+    source: Source = None,
+    as_json: Json = False,
+) -> None:
+    """Check every footnote of an answer against the documents, with no index and no model."""
+    from eval.bundle import read_bundle
+    from eval.bundle import verify as check
+
+    checks = check(read_bundle(bundle), _settings(source=source).source)
+    terminal.show_checks(checks, as_json=as_json)
+    if not all(one.holds for one in checks):
+        raise typer.Exit(1)
 
 
 @app.command()

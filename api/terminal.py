@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from api.benching import Quality
     from api.doctor import Finding
     from api.settings import Settings
+    from eval.bundle import Check
     from eval.calibrate import Calibration
     from eval.compare import Comparison
     from eval.types import Estimate, Summary
@@ -224,6 +225,16 @@ def show_summary(summary: Summary, *, as_json: bool) -> None:
     out.print(f"{summary.suite}: {summary.cases_passed} of {summary.cases} cases pass; {verdict}")
 
 
+def show_checks(checks: Sequence[Check], *, as_json: bool) -> None:
+    if as_json:
+        holds = all(check.holds for check in checks)
+        show({"holds": holds, "checks": [asdict(check) for check in checks]}, "", as_json=True)
+        return
+    for check in checks:
+        state = "[green]holds[/]" if check.holds else "[bold red]FAILS[/]"
+        _out().print(f"{state} {safe_line(check.what)}: {safe_line(check.detail)}")
+
+
 def show_comparison(found: Comparison, *, as_json: bool) -> None:
     if as_json:
         from eval.codec import to_json
@@ -234,15 +245,15 @@ def show_comparison(found: Comparison, *, as_json: bool) -> None:
         show(about | parts, "", as_json=True)
         return
     out = _out()
-    table = Table("measure", "before", "after", "change", "95 % interval", "better", "worse", "p", "")
+    table = Table(
+        "measure", "before", "after (change, 95 %)", "+", "-", "p", "", box=None, pad_edge=False, padding=(0, 2, 0, 0)
+    )
     for one in found.differences:
-        interval = f"{one.change.low or 0.0:+.3f} to {one.change.high or 0.0:+.3f}"
+        low, high = one.change.low or 0.0, one.change.high or 0.0
         table.add_row(
             one.measure,
-            _number(one.before),
-            _number(one.after),
-            f"{one.change.value or 0.0:+.3f}",
-            interval,
+            f"{one.before:.3f}",
+            f"{one.after:.3f} ({low:+.2f} to {high:+.2f})",
             str(one.better),
             str(one.worse),
             f"{one.p:.3f}",

@@ -13,6 +13,10 @@ class CalibrationError(FootnoteError):
     """What was written by an earlier calibration cannot be used."""
 
 
+class BundleError(FootnoteError):
+    """A file is not an evidence bundle that can be checked."""
+
+
 class SuiteError(FootnoteError):
     """A suite cannot be used as it is written. ``problems`` holds every fault found, each with file, line and case."""
 
