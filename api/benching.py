@@ -6,6 +6,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -18,6 +19,7 @@ from api.compose import Footnote
 from api.evaluating import served
 from api.settings import Settings
 from eval.benchmarks import BENCHMARKS, Benchmark, Outcome, Result, load_benchmark, outcomes, tabulate, with_quoted
+from eval.benchmarks.grounding import GROUNDING, load_claims, measure_checker
 from eval.evidence import resolve
 from eval.files import replace_file
 from eval.run import ask_cases
@@ -32,7 +34,7 @@ from rag.types import Answer, Question
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """What ``footnote bench quality`` found, and what it was found with."""
+    """What ``footnote bench quality`` or ``checker`` found, and what it was found with."""
 
     commit: str  # of the checkout that ran, "+changes" when files differed from it; a version when it is none
     measured_at: str  # UTC, ISO 8601
@@ -86,6 +88,37 @@ def bench_quality(
     )
     replace_file(settings.data / "bench" / "quality.json", json.dumps(asdict(quality), indent=1) + "\n")
     return quality
+
+
+def bench_checker(
+    data: Path, settings: Settings, names: tuple[str, ...] = (), *, quick: bool = False, quiet: bool = False
+) -> Quality:
+    """Measure the checker that the settings make on the grounding sets ``names`` (all when empty) below ``data``."""
+    began, commit = time.monotonic(), _commit()
+    results: list[Result] = []
+    with closing(Footnote(settings)) as footnote, terminal.progress(quiet=quiet) as progress:
+        for name in names or tuple(GROUNDING):
+            claims = load_claims(name, data, quick=quick)
+            told = partial(_told, progress, name, len(claims))
+            results.append(measure_checker(name, claims, footnote.checker, told))
+        quality = Quality(
+            commit=commit,
+            measured_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            settings_hash=settings.settings_hash,
+            model_fingerprint=footnote.encoder.fingerprint,
+            reader_fingerprint=footnote.reader.fingerprint if footnote.reader else "",
+            reranker_fingerprint="",
+            quick=quick,
+            seconds=round(time.monotonic() - began, 1),
+            sets=tuple(results),
+        )
+    (settings.data / "bench").mkdir(parents=True, exist_ok=True)
+    replace_file(settings.data / "bench" / "checker.json", json.dumps(asdict(quality), indent=1) + "\n")
+    return quality
+
+
+def _told(progress: Progress, name: str, total: int, done: int) -> None:
+    progress(name, done, total)
 
 
 def _ask(

@@ -86,6 +86,8 @@ def index(
     with _footnote(source=source, data=data) as footnote, terminal.progress(quiet=as_json) as progress:
         report = footnote.rebuild(progress, plan=plan, full=full)
     terminal.show_report(report, plan=plan, as_json=as_json)
+    if report.gate is not None and not report.gate.passed:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -185,6 +187,14 @@ def rollback(
     terminal.show({"generation": published}, f"Generation {published} is live.", as_json=as_json)
 
 
+@generations.command("accept")
+def accept_generation(data: Data = None, as_json: Json = False) -> None:
+    """Publish the generation that was held back because its gate did not pass."""
+    with _footnote(data=data) as footnote:
+        published = footnote.accept()
+    terminal.show({"generation": published}, f"Generation {published} is live.", as_json=as_json)
+
+
 @generations.command()
 def gc(data: Data = None, as_json: Json = False) -> None:
     """Delete generations that nobody reads, but the newest two and the live one."""
@@ -205,12 +215,20 @@ def eval_run(
     generation: Annotated[
         str, typer.Option("--generation", help="Ask this generation as it is, instead of the folder as it is now.")
     ] = "",
+    url: Annotated[
+        str, typer.Option("--url", help="Ask a running server instead, such as http://127.0.0.1:8000.")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Ask every case of a suite and measure whether the answers are grounded."""
-    from api.evaluating import evaluate
+    from api.evaluating import evaluate, evaluate_url
 
-    summary = evaluate(suite, _settings(data=data), out, generation=generation, quiet=as_json)
+    if url and generation:
+        raise typer.BadParameter("A server answers from its live generation: give --url or --generation, not both.")
+    if url:
+        summary = evaluate_url(suite, url, _settings(data=data), out, quiet=as_json)
+    else:
+        summary = evaluate(suite, _settings(data=data), out, generation=generation, quiet=as_json)
     terminal.show_summary(summary, as_json=as_json)
     if gate and not summary.passed:
         raise typer.Exit(1)
@@ -235,6 +253,22 @@ def eval_compare(
     terminal.show_comparison(found, as_json=as_json)
     if gate and any(one.verdict == "worse" for one in found.differences):
         raise typer.Exit(1)
+
+
+@evaluation.command("add")
+def eval_add(
+    folder: Annotated[Path, typer.Argument(help="Folder of the suite.")],
+    from_feedback: Annotated[bool, typer.Option("--from-feedback", help="What users gave a thumbs-down.")] = False,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Add a case to a suite for every answer that a user was not content with."""
+    from eval.feedback import add_cases
+
+    if not from_feedback:
+        raise typer.BadParameter("Say where cases come from: --from-feedback.")
+    added = add_cases(folder, _settings(data=data).data / "feedback.jsonl")
+    terminal.show_added(added, folder, as_json=as_json)
 
 
 @evaluation.command("generate")
@@ -284,6 +318,20 @@ def bench_quality(
 
     What was built is kept in bench/ in the data folder that the settings name."""
     from api.benching import bench_quality as measure
+
+    quality = measure(data, _settings(), tuple(names or ()), quick=quick, quiet=as_json)
+    terminal.show_quality(quality, as_json=as_json)
+
+
+@bench.command("checker")
+def bench_checker(
+    data: Annotated[Path, typer.Option("--data", help="Folder that holds the sets.")],
+    names: Annotated[list[str] | None, typer.Option("--set", help="Only this set; may be repeated.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="A fixed part of each set, in a minute or two.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Measure on public sets how well it is told whether a text bears a sentence out."""
+    from api.benching import bench_checker as measure
 
     quality = measure(data, _settings(), tuple(names or ()), quick=quick, quiet=as_json)
     terminal.show_quality(quality, as_json=as_json)

@@ -22,11 +22,11 @@ from api.settings import Settings
 from eval.calibrate import Calibration, read_calibration
 from eval.codec import to_json
 from eval.errors import CalibrationError
-from index.build import Progress, build
+from index.build import Gate, Progress, build
 from index.encode import load_encoder
 from index.errors import NotFound
 from index.freshness import folder_changed, source_changed
-from index.generation import Generation, Layout, roll_back
+from index.generation import Generation, Layout, accept, roll_back
 from index.ingest import BuildOptions
 from index.live import Library
 from index.parse import Limits
@@ -37,6 +37,7 @@ from rag.answer import AnswerOptions, answer
 from rag.read import OnnxReader, Reader
 from rag.rerank import CrossEncoderReranker, Reranker, find
 from rag.types import Answer, Done, Event, Question
+from rag.verify import AlignmentChecker, Checker
 
 _log = structlog.get_logger()
 _RECENT = 1_000  # answers remembered so that feedback can name one; nothing else is kept of a conversation
@@ -63,6 +64,7 @@ class Footnote:
         self._encoder: Encoder | None = None
         self._reader: Reader | None = None
         self._reranker: Reranker | None = None
+        self._checker: Checker | None = None
         self._models_lock = threading.Lock()
         self.library = Library(settings.data, encoder=settings.encoder)
         self.jobs = Jobs(self.rebuild, self.library.refresh)
@@ -94,6 +96,15 @@ class Footnote:
             if self._reranker is None and self.settings.reranker:
                 self._reranker = CrossEncoderReranker(self.settings.reranker)
             return self._reranker
+
+    @property
+    def checker(self) -> Checker:
+        """Judges whether a text bears a sentence out, with the models that the settings name."""
+        encoder, reader = self.encoder, self.reader
+        with self._models_lock:
+            if self._checker is None:
+                self._checker = AlignmentChecker(encoder.encode_query, encoder.fingerprint, reader)
+            return self._checker
 
     @property
     def models(self) -> str:
@@ -166,10 +177,24 @@ class Footnote:
 
     def rebuild(self, progress: Progress, *, plan: bool = False, full: bool = False) -> IngestReport:
         """Bring the index up to date with the source folder (or say what that would do)."""
-        options = self.build_options(plan=plan, full=full)
+        options, gate = self.build_options(plan=plan, full=full), self._gate()
         if self._in_child:
-            return build_in_child(options, self._load_encoder, progress)
-        return build(options, self.encoder, progress)
+            return build_in_child(options, self._load_encoder, progress, gate)
+        return build(options, self.encoder, progress, gate)
+
+    def _gate(self) -> Gate | None:
+        """The suite that the settings set before publishing. Late: it asks through a Footnote of its own."""
+        if not self.settings.gate_suite:
+            return None
+        from api.gating import ask_suite
+
+        return partial(ask_suite, self.settings, self._load_encoder, self._load_reader)
+
+    def accept(self) -> str:
+        """Publish the generation that did not pass its gate; returns its name."""
+        published = accept(self.layout)
+        self.library.refresh()
+        return published
 
     def roll_back(self, name: str = "") -> str:
         """Serve an earlier generation again; returns its name."""

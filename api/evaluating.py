@@ -10,6 +10,7 @@ from pathlib import Path
 import eval as evaluation_package
 from api import terminal
 from api.compose import Footnote
+from api.remote import Remote
 from api.settings import Settings
 from eval.cases import load_suite
 from eval.errors import SuiteError
@@ -44,6 +45,20 @@ def evaluate(name: str, settings: Settings, out: Path | None, *, generation: str
                 return evaluate_generation(footnote, opened, suite, folder, partial(progress, "asking"))
         footnote.rebuild(progress)
         return evaluate_with(footnote, suite, folder, partial(progress, "asking"))
+
+
+def evaluate_url(name: str, url: str, settings: Settings, out: Path | None, *, quiet: bool = False) -> Summary:
+    """Ask every case of a suite of the server at ``url``. Its settings are its own business and are not recorded."""
+    suite = load_suite(name, SUITES)
+    with closing(Remote(url)) as remote, terminal.progress(quiet=quiet) as progress:
+        return run_suite(
+            suite,
+            ask=remote.ask,
+            texts=remote.texts(),
+            context=remote.context(),
+            out=out or settings.data / "runs" / suite.name,
+            on_progress=lambda done, total, _: progress("asking", done, total),
+        )
 
 
 def evaluate_with(

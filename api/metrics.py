@@ -20,13 +20,24 @@ class Metrics:
             "footnote_requests_total", "Requests by route and status.", ["route", "status"], registry=self.registry
         )
         self.answers = Counter(
-            "footnote_answers_total", "Answers by mode and outcome.", ["mode", "outcome"], registry=self.registry
+            "footnote_answers_total",
+            "Answers by mode, outcome and generation.",
+            ["mode", "outcome", "generation"],
+            registry=self.registry,
         )
-        self.removed = Counter(
-            "footnote_citations_removed_total", "Citations that did not match their source.", registry=self.registry
+        self.sentences = Counter(
+            "footnote_sentences_total",
+            "Sentences of answers by verdict and generation.",
+            ["verdict", "generation"],
+            registry=self.registry,
         )
-        self.source_changed = Counter(
-            "footnote_citations_source_changed_total", "Citations of files changed since.", registry=self.registry
+        self.citations, self.removed, self.source_changed = (
+            Counter(name, what, ["generation"], registry=self.registry)
+            for name, what in (
+                ("footnote_citations_total", "Citations given."),
+                ("footnote_citations_removed_total", "Citations that did not match their source, and were not given."),
+                ("footnote_citations_source_changed_total", "Citations of files changed since."),
+            )
         )
         self.seconds = Histogram(
             "footnote_answer_seconds", "Time to an answer.", buckets=_BUCKETS_S, registry=self.registry
@@ -37,9 +48,13 @@ class Metrics:
         self._corrupt.set_function(lambda: float(footnote.library.corrupt))
 
     def answered(self, given: Answer) -> None:
-        self.answers.labels(given.mode, given.reason or "answered").inc()
-        self.removed.inc(given.removed_citations)
-        self.source_changed.inc(sum(1 for citation in given.citations if citation.source_changed))
+        generation = given.generation
+        self.answers.labels(given.mode, given.reason or "answered", generation).inc()
+        for sentence in given.sentences:
+            self.sentences.labels(sentence.verdict, generation).inc()
+        self.citations.labels(generation).inc(len(given.citations))
+        self.removed.labels(generation).inc(given.removed_citations)
+        self.source_changed.labels(generation).inc(sum(1 for citation in given.citations if citation.source_changed))
         self.seconds.observe(given.timings_ms.get("total", 0.0) / 1000)
 
     def text(self) -> bytes:

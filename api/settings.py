@@ -50,6 +50,7 @@ class Settings(BaseSettings):
         le=1,
         description="below this confidence Footnote abstains; unless it is set, what footnote eval calibrate found",
     )
+    gate_suite: str = Field("", description="suite that a new index must pass before it is published: a name or folder")
     max_file_mb: int = Field(50, ge=1, description="larger files are skipped")
     max_text_chars: int = Field(20_000_000, ge=1, description="files with a longer text are skipped")
     max_pages: int = Field(5_000, ge=1, description="pages read of a PDF")

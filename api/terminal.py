@@ -20,15 +20,17 @@ from rich.table import Table
 from index.errors import FootnoteError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from api.benching import Quality
     from api.doctor import Finding
     from api.settings import Settings
     from eval.bundle import Check
     from eval.calibrate import Calibration
     from eval.compare import Comparison
-    from eval.types import Estimate, Summary
+    from eval.types import Case, Estimate, Summary
     from index.build import Progress as ProgressCall
-    from index.types import Hit, IngestReport
+    from index.types import GateOutcome, Hit, IngestReport
     from rag.types import Answer, Citation
 
 Asked = Callable[[int, int], None]
@@ -108,8 +110,13 @@ def show_report(report: IngestReport, *, plan: bool, as_json: bool) -> None:
         out.print("[bold]Plan[/]: nothing has been written.")
     elif report.published:
         out.print(f"[bold]Published generation {report.generation}[/] in {report.seconds:.1f} s.")
+    elif report.gate is not None and not report.gate.passed:
+        out.print(f"[bold red]Not published[/]: {safe_line(report.gate.suite)} does not pass on the new index.")
+        out.print(f"Generation {report.generation} stays live." if report.generation else "Nothing is live yet.")
     else:
         out.print(f"[bold]Nothing has changed[/]; generation {report.generation} stays live.")
+    if report.gate is not None:
+        _show_gate(report.gate)
     for name, sources in (
         ("added", report.added),
         ("changed", report.changed),
@@ -128,6 +135,18 @@ def show_report(report: IngestReport, *, plan: bool, as_json: bool) -> None:
         f" {report.passages_embedded} passages {verb} ({report.chars_embedded} characters),"
         f" {report.passages_reused} reused; {report.unchanged} files unchanged."
     )
+
+
+def _show_gate(gate: GateOutcome) -> None:
+    out = _out()
+    for reason in gate.reasons:
+        out.print(f"  [red]gate[/]      {safe(reason)}")
+    for case in gate.failed:
+        before = {True: "passed before", False: "failed before", None: "new"}[case.passed_before]
+        cause = ", a document behind it has changed" if case.documents_changed else ""
+        out.print(f"  case      {safe_line(case.id)} ({before}{cause}): {safe_line(case.question)}")
+    if not gate.passed:
+        out.print("Mend the documents or the suite and index again, or publish it all the same: generations accept.")
 
 
 def _where(citation: Citation) -> str:
@@ -223,6 +242,24 @@ def show_summary(summary: Summary, *, as_json: bool) -> None:
         out.print(f"[red]could not be run[/] {safe(failure.id)}: {safe(failure.type)}: {safe(failure.message)}")
     verdict = "[green]every gate holds[/]" if summary.passed else "[bold red]a gate fails[/]"
     out.print(f"{summary.suite}: {summary.cases_passed} of {summary.cases} cases pass; {verdict}")
+
+
+def show_added(added: Sequence[tuple[Case, str]], folder: Path, *, as_json: bool) -> None:
+    if as_json:
+        cases = [{"id": case.id, "question": case.question, "comment": comment} for case, comment in added]
+        show({"added": cases}, "", as_json=True)
+        return
+    for case, comment in added:
+        _out().print(f"{safe_line(case.id)}: {safe_line(case.question)} [dim]{safe_line(comment)}[/]")
+    if added:
+        _out().print(
+            f"{len(added)} cases added. In {safe_line(str(folder))}/cases.jsonl, write what the right answer is"
+        )
+        _out().print(
+            'into "answers", with its "evidence", or set "answerable" to false, and remove the tag "to-review".'
+        )
+    else:
+        _out().print("No thumbs-down that the suite does not ask about already.")
 
 
 def show_checks(checks: Sequence[Check], *, as_json: bool) -> None:

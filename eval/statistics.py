@@ -78,3 +78,46 @@ def bootstrap_interval(values: Sequence[float], statistic: Statistic) -> tuple[f
         results.append(statistic(data[picks]))
     low, high = np.percentile(np.concatenate(results), [2.5, 97.5])
     return float(low), float(high)
+
+
+def estimate_balanced(pairs: Sequence[tuple[bool, bool]]) -> Estimate:
+    """Balanced accuracy of ``(true, judged)``: the mean of the shares judged right among the true and the false ones,
+    with its 95 % interval; None when one kind is missing."""
+    sides = [[float(judged is kind) for true, judged in pairs if true is kind] for kind in (True, False)]
+    if not all(sides):
+        return Estimate(None, None, None, len(pairs))
+    generator = np.random.default_rng(_SEED)
+    drawn = np.zeros(_RESAMPLES)
+    for side in sides:  # to draw a share anew with replacement is to draw from a binomial distribution
+        drawn += generator.binomial(len(side), math.fsum(side) / len(side), size=_RESAMPLES) / len(side) / 2
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    value = sum(math.fsum(side) / len(side) for side in sides) / 2
+    return Estimate(value, min(float(low), value), max(float(high), value), len(pairs))
+
+
+def estimate_correlation(pairs: Sequence[tuple[float, float]]) -> Estimate:
+    """Spearman's rank correlation with its 95 % interval; None when one side is the same for all.
+
+    Spearman, The Proof and Measurement of Association between Two Things (1904)."""
+    data: NDArray[np.float64] = np.asarray(pairs, dtype=np.float64).reshape(-1, 2)
+    value = _correlation(data)
+    if value is None:
+        return Estimate(None, None, None, len(pairs))
+    generator = np.random.default_rng(_SEED)
+    drawn = [_correlation(data[generator.integers(0, len(data), size=len(data))]) for _ in range(_RESAMPLES // 4)]
+    low, high = np.percentile([one for one in drawn if one is not None], [2.5, 97.5])
+    return Estimate(value, min(float(low), value), max(float(high), value), len(pairs))
+
+
+def _correlation(data: NDArray[np.float64]) -> float | None:
+    ranks = [_ranks(column) for column in data.T]
+    if len(data) < 2 or any(float(column.std()) == 0.0 for column in ranks):
+        return None
+    return float(np.asarray(np.corrcoef(ranks))[0, 1])
+
+
+def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Ranks from 0; equal values share the mean of theirs."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts) - 1
+    return np.asarray((last - (counts - 1) / 2)[inverse], dtype=np.float64)

@@ -24,6 +24,7 @@ from index.generation import (
     Layout,
     adopt,
     collect,
+    hold_back,
     newest_whole,
     publish,
     read_current,
@@ -37,18 +38,25 @@ from index.ingest import BuildOptions, Ingest
 from index.journal import Journal
 from index.store import Store
 from index.store_writer import Writer
-from index.types import Encoder, IngestReport, Skipped
+from index.types import Encoder, GateOutcome, IngestReport, Skipped
+
+Gate = Callable[[Generation, Generation | None, IngestReport], GateOutcome]
+"""Given a generation that is ready to be published, the one to be replaced, and the report: whether it may be. It says
+so by an outcome; what it raises ends the build, and nothing is published."""
 
 Progress = Callable[[str, int, int], None]
-"""Called with a phase (loading, scanning, parsing, embedding, writing, publishing), how much is done, and of how much;
-0 of 0 when that is not known."""
+"""Called with a phase (loading, scanning, parsing, embedding, writing, evaluating, publishing), how much is done, and
+of how much; 0 of 0 when that is not known."""
 
 
-def build(options: BuildOptions, encoder: Encoder, progress: Progress = lambda *_: None) -> IngestReport:
+def build(
+    options: BuildOptions, encoder: Encoder, progress: Progress = lambda *_: None, gate: Gate | None = None
+) -> IngestReport:
     """Bring the index up to date with the source folder and publish it; the report says what was done.
 
-    When nothing changed nothing is published and the report names the live generation. Raises SourceError when the
-    folder is missing or holds no document, Busy when another process writes."""
+    A generation that does not pass ``gate`` is held back and the live one stays. When nothing changed nothing is
+    published and the report names the live generation. Raises SourceError when the folder is missing or holds no
+    document, Busy when another process writes."""
     started = time.monotonic()
     layout = Layout(options.data)
     with writer_lock(layout):
@@ -62,12 +70,24 @@ def build(options: BuildOptions, encoder: Encoder, progress: Progress = lambda *
             if not options.plan and not _is_unchanged(layout, ingest, report, previous):
                 _write_vectors(options, encoder, ingest, staged, previous, journal, progress)
                 report = replace(report, seconds=_since(started), published=True)
-                report = _publish(layout, encoder, ingest, staged, report, progress)
+                report, digest = _seal(layout, encoder, ingest, staged, report)
+                outcome = _asked(gate, staged, previous, report, progress)
+                report = replace(report, gate=outcome, seconds=_since(started))
+                if outcome is None or outcome.passed:
+                    progress("publishing", 0, 0)
+                    adopt(layout, staged, report.generation)
+                    publish(layout, report.generation, digest)
+                    shutil.rmtree(layout.held, ignore_errors=True)  # of an earlier state of the folder
+                    collect(layout, report.generation)
+                else:
+                    hold_back(layout, staged)
+                    report = replace(report, generation=previous.name if previous else "", published=False)
             elif not options.plan:
                 assert previous is not None  # something is unchanged
                 report = replace(report, generation=previous.name, seconds=_since(started))
             if not options.plan:
-                journal.discard()
+                if report.published or report.gate is None:  # what was held back is asked for again
+                    journal.discard()
                 replace_file(layout.report, json.dumps(asdict(report), indent=1) + "\n")
             return report
         finally:
@@ -164,12 +184,25 @@ def _write_vectors(
         store.close()
 
 
-def _publish(
-    layout: Layout, encoder: Encoder, ingest: Ingest, staged: Path, report: IngestReport, progress: Progress
-) -> IngestReport:
+def _asked(
+    gate: Gate | None, staged: Path, previous: Generation | None, report: IngestReport, progress: Progress
+) -> GateOutcome | None:
+    if gate is None:
+        return None
+    progress("evaluating", 0, 0)
+    candidate = Generation(staged)
+    try:
+        return gate(candidate, previous, report)
+    finally:
+        candidate.close()
+
+
+def _seal(
+    layout: Layout, encoder: Encoder, ingest: Ingest, staged: Path, report: IngestReport
+) -> tuple[IngestReport, str]:
+    """The report with the generation's name, and the hash of its manifest."""
     name = f"{max([int(name) for name in layout.names()], default=0) + 1:06d}"
     report = replace(report, generation=name)
-    progress("publishing", 0, 0)
     digest = seal(
         staged,
         name=name,
@@ -190,7 +223,4 @@ def _publish(
         rules=ingest.rules,
         report=asdict(report),
     )
-    adopt(layout, staged, name)
-    publish(layout, name, digest)
-    collect(layout, name)
-    return report
+    return report, digest

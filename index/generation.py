@@ -62,6 +62,11 @@ class Layout:
     def encoders(self) -> Path:
         return self.data / "encoders"
 
+    @property
+    def held(self) -> Path:
+        """A generation that did not pass its gate: whole, sealed and not among those that may be served."""
+        return self.generations / ".held"
+
     def generation(self, name: str) -> Path:
         return self.generations / name
 
@@ -154,6 +159,30 @@ def adopt(layout: Layout, staged: Path, name: str) -> None:
     """Give a sealed folder its place among the generations."""
     staged.rename(layout.generation(name))
     _fsync(layout.generations)
+
+
+def hold_back(layout: Layout, staged: Path) -> None:
+    """Keep a sealed folder without publishing it, in place of one held back before."""
+    shutil.rmtree(layout.held, ignore_errors=True)
+    staged.rename(layout.held)
+    _fsync(layout.generations)
+
+
+def accept(layout: Layout) -> str:
+    """Publish the generation that was held back; returns its name. Raises NotFound, Busy, CorruptGeneration."""
+    with writer_lock(layout):
+        if not layout.held.is_dir():
+            raise NotFound("No generation is held back.", remedy="List them: footnote generations list.")
+        name = verify(layout.held).name
+        if layout.generation(name).exists():  # it was numbered, and then another was published
+            raise NotFound(
+                f"Generation {name} was published since from a later state of the folder.", remedy="Run footnote index."
+            )
+        digest = sha256((layout.held / "MANIFEST.json").read_bytes()).hexdigest()
+        adopt(layout, layout.held, name)
+        publish(layout, name, digest)
+        collect(layout, name)
+        return name
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------

@@ -186,6 +186,28 @@ class Skipped:
 
 
 @dataclass(frozen=True, slots=True)
+class FailedCase:
+    """A question that a gate's suite asks and that a generation does not answer as it should."""
+
+    id: str
+    question: str
+    passed_before: bool | None  # by the live generation; None where that could not be told
+    documents_changed: (
+        bool  # a document behind it is another in this generation, so the case may be what is out of date
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class GateOutcome:
+    """What a suite of questions said of a generation before it was published."""
+
+    suite: str
+    passed: bool
+    reasons: tuple[str, ...] = ()  # why it did not pass, a sentence each
+    failed: tuple[FailedCase, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class IngestReport:
     """What a build found and did; also what --plan says it would do."""
 
@@ -208,3 +230,4 @@ class IngestReport:
     chars_embedded: int = 0
     seconds: float = 0.0
     notes: tuple[str, ...] = field(default=())
+    gate: GateOutcome | None = None  # None when no suite stands before publishing

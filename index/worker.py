@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
 
-from index.build import Progress, build
+from index.build import Gate, Progress, build
 from index.errors import BuildFailed, FootnoteError
 from index.ingest import BuildOptions
 from index.types import Encoder, IngestReport
@@ -21,13 +21,18 @@ _PROGRESS_EVERY_S = 0.1
 
 
 def build_in_child(
-    options: BuildOptions, load_encoder: Callable[[], Encoder], progress: Progress = lambda *_: None
+    options: BuildOptions,
+    load_encoder: Callable[[], Encoder],
+    progress: Progress = lambda *_: None,
+    gate: Gate | None = None,
 ) -> IngestReport:
-    """What index.build.build does, in a child process. ``load_encoder`` must be importable there (a module-level
-    function, or a partial of one). Raises what build raises, and BuildFailed when the child dies."""
+    """What index.build.build does, in a child process. ``load_encoder`` and ``gate`` must be importable there (a
+    module-level function, or a partial of one). Raises what build raises, and BuildFailed when the child dies."""
     context = multiprocessing.get_context("spawn")
     receiver, sender = context.Pipe(duplex=False)
-    child = context.Process(target=_child, args=(sender, options, load_encoder), daemon=True, name="footnote-build")
+    child = context.Process(
+        target=_child, args=(sender, options, load_encoder, gate), daemon=True, name="footnote-build"
+    )
     child.start()
     sender.close()
     try:
@@ -54,7 +59,7 @@ def build_in_child(
         child.close()
 
 
-def _child(sender: Connection, options: BuildOptions, load_encoder: Callable[[], Encoder]) -> None:
+def _child(sender: Connection, options: BuildOptions, load_encoder: Callable[[], Encoder], gate: Gate | None) -> None:
     with contextlib.suppress(OSError):
         os.nice(_NICE)
     last = ("", 0.0)
@@ -68,7 +73,7 @@ def _child(sender: Connection, options: BuildOptions, load_encoder: Callable[[],
 
     try:
         progress("loading", 0, 0)  # the encoder; its first use takes seconds
-        sender.send(build(options, load_encoder(), progress))
+        sender.send(build(options, load_encoder(), progress, gate))
     except FootnoteError as error:
         sender.send(error)
     except Exception as error:  # noqa: BLE001 - whatever it was, the parent must hear of it rather than of a dead pipe

@@ -14,6 +14,7 @@ from index.lexical import STOP_WORDS, terms
 
 _WORD = re.compile(r"\d[\d,]*(?:\.\d+)?|[^\W\d_]+(?:['’-][^\W\d_]+)*|%|[$€£]")
 _WINDOW = 3  # sentences that are looked at together
+_LIKELY = 4  # sentences among which the one most like the claim is sought
 _SHARED = 4  # letters that two words of one stem begin with
 _SCALES = {"hundred": 1e2, "thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12,
            "k": 1e3, "m": 1e6, "mn": 1e6, "bn": 1e9, "b": 1e9}  # fmt: skip
@@ -30,7 +31,7 @@ _DENIALS = frozenset(
     rejected""".split()  # noqa: SIM905
 )
 _OPPOSED = (
-    "increase rise grow gain climb|decrease fall drop decline shrink",
+    "increase rise rose risen grow grew grown gain climb|decrease fall fell fallen drop decline shrink shrank",
     "more higher greater above over up exceed|less fewer lower below under down",
     "before earlier|after later",
     "first|last",
@@ -62,13 +63,13 @@ class Alignment:
     covered: float  # in them together
     covered_anywhere: float
     pairs: float  # share of its neighbouring words that stand near each other
-    numbers: int  # how many it holds
-    numbers_missing: int
-    names: int
-    names_missing: int
-    denied: bool  # one of claim and evidence denies and the other does not
-    opposed: bool  # it says one of two opposites, and they the other
+    copied: float  # share of the claim's words that stand in the sentence most like it in the same order
+    differing: tuple[str, ...]  # numbers and names that this sentence does not hold
+    denied: bool  # one of it and the claim denies and the other does not
+    opposed: tuple[str, str] | None  # a word of the claim, and its opposite that they hold instead
     missing: tuple[str, ...]  # words of the claim that found no support, as written, in order
+    missing_numbers: tuple[str, ...]
+    missing_names: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,10 @@ class _Word:
     key: str  # what it is matched by; "" where it says nothing by itself
     number: float | None
     name: bool
+
+    @property
+    def is_fact(self) -> bool:
+        return self.name or self.number is not None
 
 
 def align(claim: str, evidence: Sequence[str]) -> Alignment:
@@ -89,10 +94,8 @@ def align(claim: str, evidence: Sequence[str]) -> Alignment:
     chosen = _best_few(held)
     together = [any(held[i][j] for i in chosen) for j in range(len(telling))]
     anywhere = [any(row[j] for row in held) for j in range(len(telling))]
-    near = [word for i in chosen for word in texts[i]]
-    numbers = [ok for word, ok in zip(telling, together, strict=True) if word.number is not None]
-    names = [ok for word, ok in zip(telling, together, strict=True) if word.name]
-    best = texts[chosen_best] if (chosen_best := _best_one(held)) is not None else []
+    lost = [word for word, ok in zip(telling, together, strict=True) if not ok]
+    alike, copied = _most_alike(words, texts, held)
     return Alignment(
         sentences=tuple(sorted(chosen)),
         quoted=bool(telling) and _flat(claim) in _flat(" ".join(evidence)),
@@ -100,13 +103,17 @@ def align(claim: str, evidence: Sequence[str]) -> Alignment:
         covered=_share(together),
         covered_anywhere=_share(anywhere),
         pairs=_pairs(telling, [[word for word in texts[i] if word.key] for i in sorted(chosen)]),
-        numbers=len(numbers),
-        numbers_missing=numbers.count(False),
-        names=len(names),
-        names_missing=names.count(False),
-        denied=bool(best) and _denies(words) != _denies(best),
-        opposed=_opposed(words, near),
-        missing=tuple(word.text for word, ok in zip(telling, together, strict=True) if not ok),
+        copied=copied,
+        differing=tuple(
+            word.text
+            for word in telling
+            if alike and (word.name or word.number is not None) and not kept[alike[0]].holds(word)
+        ),
+        denied=bool(alike) and _denies(words) != _denies(texts[alike[0]]),
+        opposed=_opposed(words, [word for i in chosen for word in texts[i]]),
+        missing=tuple(word.text for word in lost),
+        missing_numbers=tuple(word.text for word in lost if word.number is not None),
+        missing_names=tuple(word.text for word in lost if word.name),
     )
 
 
@@ -114,8 +121,25 @@ def _share(held: Sequence[bool]) -> float:
     return sum(held) / len(held) if held else 0.0
 
 
-def _best_one(held: Sequence[Sequence[bool]]) -> int | None:
-    return max(range(len(held)), key=lambda i: (sum(held[i]), -i), default=None)
+def _most_alike(
+    claim: Sequence[_Word], texts: Sequence[Sequence[_Word]], held: Sequence[Sequence[bool]]
+) -> tuple[tuple[int, ...], float]:
+    """The sentence that has the longest part of the claim in order, of the few that share most with it; () for none."""
+    likely = sorted(range(len(texts)), key=lambda i: (-sum(held[i]), i))[:_LIKELY]
+    ours = [word.text.lower() for word in claim]
+    shares = {i: _in_order(ours, [word.text.lower() for word in texts[i]]) / max(1, len(ours)) for i in likely}
+    best = max(likely, key=lambda i: (shares[i], -i), default=None)
+    return ((best,), shares[best]) if best is not None else ((), 0.0)
+
+
+def _in_order(a: Sequence[str], b: Sequence[str]) -> int:
+    """Length of the longest common subsequence."""
+    best = [0] * (len(b) + 1)
+    for one in a:
+        diagonal = 0
+        for j, other in enumerate(b, start=1):
+            diagonal, best[j] = best[j], diagonal + 1 if one == other else max(best[j], best[j - 1])
+    return best[-1]
 
 
 def _best_few(held: Sequence[Sequence[bool]]) -> list[int]:
@@ -151,7 +175,7 @@ def _plain(token: str) -> str:
 
 
 def _number(token: str, following: str) -> float | None:
-    if token[0].isdigit():
+    if token[0].isdecimal():
         value = float(token.replace(",", "").rstrip("."))
     elif token.lower() in _NUMBERS:
         value = _NUMBERS[token.lower()]
@@ -228,14 +252,17 @@ def _denies(words: Sequence[_Word]) -> bool:
     )
 
 
-def _opposed(claim: Sequence[_Word], evidence: Sequence[_Word]) -> bool:
-    ours, theirs = ({word.text.lower() for word in some} | {word.key for word in some} for some in (claim, evidence))
-    for one, other in _sides():
-        if (ours & one and not ours & other and theirs & other and not theirs & one) or (
-            ours & other and not ours & one and theirs & one and not theirs & other
-        ):
-            return True
-    return False
+def _opposed(claim: Sequence[_Word], evidence: Sequence[_Word]) -> tuple[str, str] | None:
+    for sides in _sides():
+        for one, other in (sides, sides[::-1]):
+            ours, theirs = _first(claim, one), _first(evidence, other)
+            if ours and theirs and not _first(claim, other) and not _first(evidence, one):
+                return ours, theirs
+    return None
+
+
+def _first(words: Sequence[_Word], side: frozenset[str]) -> str:
+    return next((word.text for word in words if word.text.lower() in side or word.key in side), "")
 
 
 @lru_cache(maxsize=1)

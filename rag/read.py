@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from index.network import Damaged, Network, load_tokenizer, special_token
 from rag.errors import ReaderError
@@ -36,6 +37,15 @@ class Reading:
     passage: float  # that the passage answers
 
 
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """How a claim stands to a few sentences, as probabilities that sum to 1."""
+
+    entailed: float
+    neutral: float
+    contradicted: float
+
+
 class Reader(Protocol):
     @property
     def fingerprint(self) -> str:
@@ -44,6 +54,9 @@ class Reader(Protocol):
     def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Reading]:
         """One reading a passage, each read by itself. ``passages`` are titles with their sentences, in order; one that
         is longer than the reader's window is read in several goes, and a sentence that is, as far as it fits."""
+
+    def relate(self, claim: str, sentences: Sequence[str]) -> Relation:
+        """What the sentences, read together, make of the claim; those that do not fit the window are left off."""
 
 
 class OnnxReader:
@@ -74,18 +87,29 @@ class OnnxReader:
         asked = [self._start, *self._tokens(question)[:_MAX_QUESTION_TOKENS], self._end]
         return list(self._pool.map(lambda passage: self._read(asked, *passage), passages))
 
+    def relate(self, claim: str, sentences: Sequence[str]) -> Relation:
+        stated = [self._start, *self._tokens(claim)[:_MAX_QUESTION_TOKENS], self._end]
+        tokens = [self._tokens(sentence) or [self._end] for sentence in sentences]
+        window = next(iter(_windows(tokens, self._window - len(stated) - 1)), [[self._end]])
+        *_, logits = self._run(stated, [], window)
+        odds = np.exp(logits - logits.max())
+        return Relation(*(float(share) for share in odds / odds.sum()))
+
     def _read(self, asked: list[int], title: str, sentences: Sequence[str]) -> Reading:
         head = self._tokens(f"{title}.")[:_MAX_TITLE_TOKENS] if title else []
         room = self._window - len(asked) - len(head) - 1
         logits: list[float] = []
         best = -np.inf
         for window in _windows([self._tokens(sentence) or [self._end] for sentence in sentences], room):
-            scores, whole = self._run(asked, head, window)
+            scores, whole, _ = self._run(asked, head, window)
             logits += scores
             best = max(best, whole)
         return Reading(tuple(logits), float(best))
 
-    def _run(self, asked: list[int], head: list[int], window: Sequence[list[int]]) -> tuple[list[float], float]:
+    def _run(
+        self, asked: list[int], head: list[int], window: Sequence[list[int]]
+    ) -> tuple[list[float], float, NDArray[np.float32]]:
+        """Logits of the sentences, of the passage, and of the relation (3,)."""
         ids = [*asked, *head]
         pool = np.zeros((1, len(window), len(ids) + sum(map(len, window)) + 1), dtype=np.float32)
         for i, tokens in enumerate(window):
@@ -93,10 +117,10 @@ class OnnxReader:
             ids += tokens
         row = np.asarray([[*ids, self._end]], dtype=np.int64)  # (1, n_tokens)
         types = np.asarray([self._marks.types([*ids, self._end], len(asked))], dtype=np.int64)
-        sentence, passage, _ = self._network.run(
+        sentence, passage, relation = self._network.run(
             {"input_ids": row, "attention_mask": np.ones_like(row), "token_type_ids": types, "pool": pool}
         )
-        return [float(score) for score in sentence[0]], float(passage[0])
+        return [float(score) for score in sentence[0]], float(passage[0]), relation[0]
 
     def _tokens(self, text: str) -> list[int]:
         return list(self._tokenizer.encode(text, add_special_tokens=False).ids)

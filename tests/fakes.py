@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from index.encode import pool_sentences
 from index.types import EncodedPassage, Vector
-from rag.read import Reading
+from rag.read import Reading, Relation
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -72,6 +72,13 @@ class FakeReader:
             )
             readings.append(Reading(logits, max(logits, default=-3.0)))
         return readings
+
+    def relate(self, claim: str, sentences: Sequence[str]) -> Relation:
+        """Entailed as far as the sentences have the claim's words, and contradicted where only they say "not"."""
+        stated = self._words(claim)
+        share = len(stated & self._words(" ".join(sentences))) / max(1, len(stated))
+        denied = (" not " in f" {claim} ") != any(" not " in f" {sentence} " for sentence in sentences)
+        return Relation(0.0 if denied else share, 1.0 - share, share if denied else 0.0)
 
     def _words(self, text: str) -> set[str]:
         return {word.lower().rstrip("s") for word in _WORD.findall(text) if word.isalnum() and len(word) > 3}

@@ -12,10 +12,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from eval.edits import falsified, mistaken, names_in
 from eval.questions import questions, subject_of
 from index.sentences import split
 from index.types import Place, Segment
-from training.edits import falsified, mistaken, names_in
 from training.types import Relation, Sample
 
 _RELATIONS: dict[str, Relation] = {

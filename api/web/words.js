@@ -60,6 +60,11 @@ export function reportInWords(report) {
   const unchanged = size(report.unchanged) > 0 ? [`${size(report.unchanged).toLocaleString("en")} unchanged`] : [];
   const sentences = [changes.length > 0 ? `${listed([...changes, ...unchanged])}.` : "No document had changed."];
   if (skipped > 0) sentences.push(`${count(skipped, "file")} skipped.`);
+  if (report.gate && !report.gate.passed) {
+    const failed = report.gate.failed.map((one) => one.id);
+    sentences.push(`The new index does not pass ${report.gate.suite}.`);
+    if (failed.length > 0) sentences.push(`It fails ${listed(failed.slice(0, 5))}${failed.length > 5 ? ` and ${failed.length - 5} more` : ""}.`);
+  }
   sentences.push(report.published === false
     ? "The index stays as it was."
     : `Generation ${report.generation} holds ${count(report.documents, "document")} and ${count(report.passages, "passage")}.`);

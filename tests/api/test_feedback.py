@@ -2,11 +2,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
+from eval.cases import load_suite
+from eval.errors import SuiteError
+from eval.feedback import add_cases
 from tests.api.conftest import Connect, assert_problem, events_of
 from tests.conftest import World
 
@@ -56,3 +60,64 @@ def test_answers_are_forgotten_when_the_server_stops(
 )  # fmt: skip
 def test_what_is_not_a_verdict(client: TestClient, body: dict[str, Any]) -> None:
     assert_problem(client.post("/v1/feedback", json=body), 422, "The request is not valid")
+
+
+# -- a thumbs-down becomes a case --------------------------------------------------------------------------------------
+
+
+def suite(folder: Path, *cases: dict[str, Any]) -> Path:
+    folder.mkdir()
+    (folder / "suite.toml").write_text('name = "mine"\nsource = "documents"\n')
+    first = {"id": "one", "question": "When was the harbour opened?", "answerable": True, "answers": ["1911"]}
+    (folder / "cases.jsonl").write_text(
+        "\n".join(json.dumps(case) for case in (first, *cases))
+    )  # no line feed at the end
+    return folder
+
+
+def judged(client: TestClient, question: str, verdict: str, comment: str = "") -> str:
+    given = client.post("/v1/ask", json={"question": question}).json()
+    client.post("/v1/feedback", json={"answer_id": given["answer_id"], "verdict": verdict, "comment": comment})
+    return str(given["answer_id"])
+
+
+def test_a_thumbs_down_becomes_a_case_that_waits_for_its_answer(
+    client: TestClient, world: World, tmp_path: Path
+) -> None:
+    folder = suite(tmp_path / "mine")
+    down = judged(client, "What did the harbour cost?", "down", "too long")
+    judged(client, "When does the ferry Aurora sail?", "up")
+    abstained = judged(client, "Who was crowned king of Sweden?", "down")
+    added = add_cases(folder, world.data / "feedback.jsonl")
+    assert [(case.id, comment) for case, comment in added] == [
+        (f"feedback-{down}", "too long"),
+        (f"feedback-{abstained}", ""),
+    ]
+    loaded = load_suite(folder, folder).cases
+    assert [case.question for case in loaded[1:]] == ["What did the harbour cost?", "Who was crowned king of Sweden?"]
+    assert [case.tags for case in loaded[1:]] == [
+        ("feedback", "to-review"),
+        ("feedback", "to-review"),
+    ]
+    assert [case.answerable for case in loaded[1:]] == [False, True]  # until somebody says better: both fail as it is
+
+
+def test_nothing_is_added_twice_and_a_mind_may_be_changed(client: TestClient, world: World, tmp_path: Path) -> None:
+    folder = suite(tmp_path / "mine")
+    judged(client, "When was the harbour opened?", "down")  # the suite asks that already
+    judged(client, "What did the harbour cost?", "down")
+    judged(client, "What did the harbour cost?", "up")  # the same answer again
+    assert add_cases(folder, world.data / "feedback.jsonl") == []
+    judged(client, "When does the ferry Aurora sail?", "down")
+    assert len(add_cases(folder, world.data / "feedback.jsonl")) == 1
+    before = (folder / "cases.jsonl").read_bytes()
+    assert add_cases(folder, world.data / "feedback.jsonl") == []
+    assert (folder / "cases.jsonl").read_bytes() == before
+
+
+def test_without_feedback_there_is_nothing_to_add_and_a_damaged_line_is_named(world: World, tmp_path: Path) -> None:
+    folder = suite(tmp_path / "mine")
+    assert add_cases(folder, world.data / "feedback.jsonl") == []
+    (world.data / "feedback.jsonl").write_text('{"answer_id": "a"}\n')
+    with pytest.raises(SuiteError, match="line 1"):
+        add_cases(folder, world.data / "feedback.jsonl")

@@ -61,15 +61,17 @@ def test_answers_are_counted(client: TestClient, world: World) -> None:
     client.post("/v1/ask", json={"question": "When was the harbour opened?", "stream": True})
     client.post("/v1/ask", json={"question": "Who was crowned king of Sweden?"})
     assert samples(client, "footnote_answers_total") == {
-        ("extractive", "answered"): 2.0,
-        ("extractive", "weak_evidence"): 1.0,
+        ("000001", "extractive", "answered"): 2.0,
+        ("000001", "extractive", "weak_evidence"): 1.0,
     }
     assert samples(client, "footnote_answer_seconds_count") == {(): 3.0}
-    assert samples(client, "footnote_citations_removed_total") == {(): 0.0}
-    assert samples(client, "footnote_citations_source_changed_total") == {(): 0.0}
+    assert samples(client, "footnote_sentences_total") == {("000001", "supported"): 2.0}
+    assert samples(client, "footnote_citations_total") == {("000001",): 2.0}
+    assert samples(client, "footnote_citations_removed_total") == {("000001",): 0.0}
+    assert samples(client, "footnote_citations_source_changed_total") == {("000001",): 0.0}
     (world.source / "harbour.txt").unlink()
     client.post("/v1/ask", json={"question": "When was the harbour opened?"})
-    assert samples(client, "footnote_citations_source_changed_total") == {(): 1.0}
+    assert samples(client, "footnote_citations_source_changed_total") == {("000001",): 1.0}
 
 
 def test_requests_are_counted_by_route_and_never_by_what_they_name(client: TestClient) -> None:

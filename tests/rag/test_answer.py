@@ -21,6 +21,7 @@ from rag.errors import BadQuestion
 from rag.read import Reader, Reading
 from rag.types import Answer, Event, Question
 from tests.conftest import World
+from tests.fakes import FakeReader
 from tests.rag.port import PORT, fill, parts
 
 ALWAYS = AnswerOptions(min_confidence=0.0)  # answers as soon as there is anything to quote
@@ -231,7 +232,7 @@ def test_whatever_is_asked_every_sentence_is_footnoted(port: World, text: str) -
 # -- with a reader -----------------------------------------------------------------------------------------------------
 
 
-class OneSentence:
+class OneSentence(FakeReader):
     """A reader that is sure of one sentence, and of nothing else."""
 
     fingerprint = "one"

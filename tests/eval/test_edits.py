@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from training.edits import falsified, names_in
+from eval.edits import falsified, names_in
 
 
 @pytest.mark.parametrize(
