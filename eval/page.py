@@ -7,7 +7,7 @@ from __future__ import annotations
 from html import escape
 from statistics import fmean
 
-from eval.markup import h, page, table, tag
+from eval.markup import h, page, plot, table, tag
 from eval.measures import DECISIVE, LOWER_IS_BETTER, MEASURES, PER_CASE
 from eval.types import Case, Estimate, GateResult, Record, Summary
 from rag.types import Answer, Citation
@@ -22,6 +22,7 @@ _TAG_COLUMNS = (
     "recall_at_5",
 )
 _NAMED = frozenset({"generation", "settings_hash", "model_fingerprint"})  # of the context, by names of their own
+_FEWEST_POINTS = 5  # of a curve; fewer say nothing
 _SHOWN_PASSAGES = 3  # of an abstention, where passages are all there is to look at
 
 
@@ -32,6 +33,7 @@ def report_html(summary: Summary, records: tuple[Record, ...]) -> str:
         (
             _verdict(summary),
             _measures(summary),
+            _curve(summary),
             _tags(summary),
             _failures(summary),
             h("h2", "Cases, worst first"),
@@ -84,6 +86,16 @@ def _number(name: str, value: float | None) -> str:
     if name.endswith("_ms"):
         return f"{value:,.0f}" if value >= 100 else f"{value:.1f}"
     return f"{value:.3f}"
+
+
+def _curve(summary: Summary) -> str:
+    """Share of wrong answers over the share of questions answered, when those least sure are left out."""
+    points = summary.risk_coverage
+    if len(points) < _FEWEST_POINTS:
+        return ""
+    told = "If only the surest answers were given: how many of the questions, and what share of the answers is wrong."
+    drawn = plot(points, "questions answered", "answers wrong")
+    return h("h2", "Risk and coverage") + h("p", told, "muted") + drawn
 
 
 def _tags(summary: Summary) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from eval.gates import check_gates
 from eval.measures import MEASURES, PER_CASE
+from eval.reliability import calibration_error, risk_coverage
 from eval.statistics import estimate_mean, estimate_percentile
 from eval.types import CaseFailure, Estimate, Record, Suite, Summary, TagTable
 
@@ -36,6 +37,7 @@ def summarise(suite: Suite, records: Sequence[Record], context: Mapping[str, str
         ),
         gates=gates,
         measures=measures,
+        risk_coverage=risk_coverage(_answers(records), len(records)),
         tags=tuple(_tag_table(tag, [record for record in records if tag in record.case.tags]) for tag in tags),
     )
 
@@ -44,9 +46,25 @@ def summarise_measures(records: Sequence[Record]) -> dict[str, Estimate]:
     """Every measure of MEASURES, in its order, over the records to which it applies."""
     elapsed = [record.elapsed_ms for record in records]  # failed cases too: a time-out is not fast
     found = {name: estimate_mean(_values(name, records)) for name in PER_CASE}
+    error = calibration_error(_confidences(records))
+    found["calibration_error"] = Estimate(error, None, None, len(records))
     found["latency_p50_ms"] = estimate_percentile(elapsed, 50)
     found["latency_p95_ms"] = estimate_percentile(elapsed, 95)
     return {name: found[name] for name in MEASURES}
+
+
+def _confidences(records: Sequence[Record]) -> list[tuple[float, bool]]:
+    """(confidence that the question is answered by what was found, whether it is answerable)."""
+    return [(record.answer.confidence, record.case.answerable) for record in records if record.answer is not None]
+
+
+def _answers(records: Sequence[Record]) -> list[tuple[float, bool]]:
+    """(confidence, whether the case passed) of the answers that did not abstain."""
+    return [
+        (record.answer.confidence, record.passed)
+        for record in records
+        if record.answer is not None and not record.answer.abstained
+    ]
 
 
 def _values(name: str, records: Sequence[Record]) -> list[float]:

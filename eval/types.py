@@ -196,4 +196,5 @@ class Summary:
     failures: tuple[CaseFailure, ...]
     gates: tuple[GateResult, ...]
     measures: Mapping[str, Estimate]
+    risk_coverage: tuple[tuple[float, float], ...]  # share answered, share of these that is wrong; the surest first
     tags: tuple[TagTable, ...]

@@ -78,8 +78,28 @@ class Weights:
     entailed: float = 0.0
 
 
-READ = Weights(-1.0, 0.1, 0.3, 0.3, -0.46, -0.21, -0.7, 0.9, 0.3)
-UNREAD = Weights(-1.0, 0.1, 0.3, 0.3, -0.46, -0.21, -0.7, 0.9)
+# As `python -m training.checker` prints them.
+READ = Weights(
+    intercept=-1.041,
+    covered=0.402,
+    covered_anywhere=0.441,
+    pairs=0.301,
+    number_missing=-0.535,
+    name_missing=-0.24,
+    opposed=-0.675,
+    cosine=0.806,
+    entailed=0.347,
+)
+UNREAD = Weights(
+    intercept=-1.88,
+    covered=1.048,
+    covered_anywhere=1.272,
+    pairs=0.186,
+    number_missing=-0.99,
+    name_missing=-0.362,
+    opposed=-0.733,
+    cosine=0.494,
+)
 
 
 class AlignmentChecker:
