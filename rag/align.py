@@ -48,6 +48,10 @@ _OPPOSED = (
     "largest biggest most best highest|smallest least worst lowest",
     "old older|new young younger",
     "public|private",
+    "free|paid",
+    "early|late",
+    "major|minor",
+    "positive|negative",
     "guilty convicted|innocent acquitted",
     "alive survived|dead died killed",
 )
