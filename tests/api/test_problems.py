@@ -20,7 +20,9 @@ from api.compose import Footnote
 from api.gate import Gate
 from api.offline import NetworkUsed
 from api.problems import ROWS, Overloaded, problem_of
+from api.remote import RemoteError
 from api.settings import Settings
+from eval.errors import BundleError, CalibrationError
 from index.errors import (
     BuildFailed,
     Busy,
@@ -43,7 +45,7 @@ JSON = {"Content-Type": "application/json"}
 # -- errors of our own -------------------------------------------------------------------------------------------------
 
 # Never raised in a server: only in the process of footnote doctor --offline.
-NOT_SERVED: set[type[FootnoteError]] = {NetworkUsed}
+NOT_SERVED: set[type[FootnoteError]] = {NetworkUsed, BundleError, RemoteError, CalibrationError}
 # Their messages are told as they are: they say nothing but what the client sent, or are one fixed sentence.
 TOLD_AS_THEY_ARE: set[type[FootnoteError]] = {BadQuestion, NotFound, SkipFile, Overloaded}
 

@@ -15,6 +15,7 @@ HEAVY = ("faiss", "onnxruntime", "sentence_transformers", "tantivy", "tiktoken",
 
 def test_the_surface_is_this_list() -> None:
     assert set(index.__all__) == {
+        *("FailedCase", "GateOutcome"),
         *("Document", "EncodedPassage", "Encoder", "Hit", "IngestReport", "Matrix", "Parsed", "Passage", "PassageSpan"),
         *("Place", "Segment", "SegmentKind", "Sentence", "SentenceSpan", "Signals", "Skipped", "Vector"),
         *("BuildFailed", "Busy", "CorruptGeneration", "EncoderError", "FootnoteError", "IncompatibleIndex"),
