@@ -44,7 +44,7 @@ JSON = {"Content-Type": "application/json"}
 
 # -- errors of our own -------------------------------------------------------------------------------------------------
 
-# Never raised in a server: only in the process of footnote doctor --offline.
+# Never raised in a server, or caught there: the command line's own, and the process of footnote doctor --offline.
 NOT_SERVED: set[type[FootnoteError]] = {NetworkUsed, BundleError, RemoteError, CalibrationError}
 # Their messages are told as they are: they say nothing but what the client sent, or are one fixed sentence.
 TOLD_AS_THEY_ARE: set[type[FootnoteError]] = {BadQuestion, NotFound, SkipFile, Overloaded}

@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -15,6 +16,7 @@ from index.network import load_tokenizer
 from rag.marks import Marks
 from rag.read import OnnxReader
 from training.batches import collate, encode
+from training.checker import fit as fit_checker
 from training.data import mix
 from training.export import export
 from training.judge import outputs
@@ -155,3 +157,18 @@ def test_a_batch_teaches_each_head_only_what_it_says(data: Path) -> None:
     assert gradients(Sample("It opened.", two, (), None, "entailment")) == {"relation"}
     assert gradients(Sample("It opened.", two, (), None, "not_entailment")) == {"relation"}
     assert RELATIONS == ("entailment", "neutral", "contradiction")
+
+
+def test_the_checkers_weights_point_the_right_way() -> None:
+    """Fitted to signs made by hand: support grows with what is covered and falls with what is missing."""
+    chance = np.random.default_rng(1)
+    rows = []
+    for label in (True, False) * 60:
+        shift = 0.3 if label else -0.3
+        signs = chance.uniform(0.2, 0.8, size=8) + shift
+        signs[[3, 4, 5]] = np.round(np.clip(0.5 - shift + chance.uniform(-0.3, 0.3, size=3), 0, 1))
+        rows.append((signs, label, 1.0))
+    fitted = fit_checker(rows)
+    assert min(fitted.covered, fitted.covered_anywhere, fitted.pairs, fitted.cosine, fitted.entailed) >= 0
+    assert max(fitted.number_missing, fitted.name_missing, fitted.opposed) <= 0
+    assert fitted.covered > 0 > fitted.number_missing
