@@ -85,6 +85,7 @@ def evaluate_generation(
     return run_suite(
         suite,
         ask=lambda question: final(footnote.ask_of(generation, question)),
+        checker=footnote.checker,
         texts=texts,
         context=context,
         out=out,
@@ -108,6 +109,7 @@ def describe(footnote: Footnote, generation: Generation) -> tuple[dict[str, tupl
         "settings_hash": footnote.settings.settings_hash,
         "model_fingerprint": str(generation.manifest.encoder["fingerprint"]),
         "min_confidence": f"{footnote.min_confidence:g}",
+        "checker_fingerprint": footnote.checker.fingerprint,
         "reader_fingerprint": footnote.reader.fingerprint if footnote.reader else "",
         "reranker_fingerprint": footnote.reranker.fingerprint if footnote.reranker else "",
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from eval.measures import (
+    QUOTATIONS,
     is_exact,
     is_grounded,
     missing_parts,
@@ -12,11 +13,18 @@ from eval.measures import (
 from eval.retrieval import covered_groups
 from eval.types import Corpus, Failure, ResolvedCase
 from rag.types import Answer
+from rag.verify import Checker
 
 _SHOWN_CHARS = 80
 
 
-def explain(resolved: ResolvedCase, answer: Answer | None, failure: Failure | None, corpus: Corpus) -> dict[str, str]:
+def explain(
+    resolved: ResolvedCase,
+    answer: Answer | None,
+    failure: Failure | None,
+    corpus: Corpus,
+    checker: Checker = QUOTATIONS,
+) -> dict[str, str]:
     """Measure -> reason, for the measures that applied and are below 1 (``failed``: above 0)."""
     if failure is not None or answer is None:
         failed = failure or Failure("", "no answer")
@@ -24,7 +32,7 @@ def explain(resolved: ResolvedCase, answer: Answer | None, failure: Failure | No
     if answer.abstained:
         return _explain_abstention(resolved, answer) | _explain_retrieval(resolved, answer, corpus)
     return (
-        _explain_text(resolved, answer)
+        _explain_text(resolved, answer, checker)
         | _explain_citations(resolved, answer, corpus)
         | _explain_retrieval(resolved, answer, corpus)
     )
@@ -37,7 +45,7 @@ def _explain_abstention(resolved: ResolvedCase, answer: Answer) -> dict[str, str
     return {"abstention_precision": why, "answer_correct": "nothing was answered", "citation_recall": "nothing cited"}
 
 
-def _explain_text(resolved: ResolvedCase, answer: Answer) -> dict[str, str]:
+def _explain_text(resolved: ResolvedCase, answer: Answer, checker: Checker) -> dict[str, str]:
     notes: dict[str, str] = {}
     if not resolved.case.answerable:
         notes["abstention_recall"] = "answered where the documents say nothing"
@@ -45,7 +53,7 @@ def _explain_text(resolved: ResolvedCase, answer: Answer) -> dict[str, str]:
     if missing:
         listed = "; ".join(" or ".join(f"“{_short(phrase)}”" for phrase in part) for part in missing)
         notes["answer_correct"] = f"the answer does not contain {listed}"
-    ungrounded = [sentence for sentence in answer.sentences if not is_grounded(sentence, answer)]
+    ungrounded = [sentence for sentence in answer.sentences if not is_grounded(sentence, answer, checker)]
     if ungrounded:
         listed = "; ".join(f"“{_short(sentence.text)}” ({sentence.verdict})" for sentence in ungrounded)
         notes["groundedness"] = f"not supported by a verified footnote: {listed}"

@@ -11,6 +11,7 @@ from eval.match import contains, overlaps, rouge_l, token_f1
 from eval.retrieval import RETRIEVAL_MEASURES, measure_ranking, ranked_documents
 from eval.types import Case, Corpus, EvidenceSpan, ResolvedCase
 from rag.types import Answer, AnswerSentence, Citation
+from rag.verify import Checker, QuotationChecker
 
 MEASURES: dict[str, str] = {
     "answer_correct": "share of answerable questions whose answer says what it should",
@@ -43,7 +44,12 @@ PER_RUN = ("calibration_error", "latency_p50_ms", "latency_p95_ms")
 PER_CASE = tuple(name for name in MEASURES if name not in PER_RUN)
 
 
-def measure_case(resolved: ResolvedCase, answer: Answer | None, corpus: Corpus) -> dict[str, float | None]:
+QUOTATIONS: Checker = QuotationChecker()
+
+
+def measure_case(
+    resolved: ResolvedCase, answer: Answer | None, corpus: Corpus, checker: Checker = QUOTATIONS
+) -> dict[str, float | None]:
     """All of PER_CASE for one case; ``answer`` is None when the case could not be run."""
     if answer is None:
         judged_by = _judged_by(resolved)
@@ -56,7 +62,7 @@ def measure_case(resolved: ResolvedCase, answer: Answer | None, corpus: Corpus) 
         "citation_exact": citation_exact(answer, corpus.texts),
         "citation_precision": citation_precision(resolved, answer),
         "citation_recall": citation_recall(resolved, answer),
-        "groundedness": groundedness(answer),
+        "groundedness": groundedness(answer, checker),
         **retrieval(resolved, answer, corpus),
         "abstention_precision": abstention_precision(resolved, answer),
         "abstention_recall": abstention_recall(resolved, answer),
@@ -162,19 +168,22 @@ def citation_recall(resolved: ResolvedCase, answer: Answer) -> float | None:
     return 0.0 if answer.abstained else 1.0 - len(uncited_groups(resolved, answer)) / len(resolved.groups)
 
 
-def is_grounded(sentence: AnswerSentence, answer: Answer) -> bool:
-    """Whether the sentence was judged supported and carries a citation that was verified."""
-    verified = {citation.n for citation in answer.citations if citation.verified}
-    return sentence.verdict == "supported" and not verified.isdisjoint(sentence.citations)
+def is_grounded(sentence: AnswerSentence, answer: Answer, checker: Checker = QUOTATIONS) -> bool:
+    """Whether the sentence stands in the answer where it says, was judged supported when it was given, and is judged
+    so again, by what its verified citations hold."""
+    cited = [one.cited_text for one in answer.citations if one.verified and one.n in sentence.citations]
+    if sentence.verdict != "supported" or answer.text[sentence.start : sentence.end] != sentence.text:
+        return False
+    return sentence.text in cited or checker.verify(sentence.text, cited).verdict == "supported"
 
 
-def groundedness(answer: Answer) -> float | None:
+def groundedness(answer: Answer, checker: Checker = QUOTATIONS) -> float | None:
     """Share of the sentences that are grounded; 0 for text without sentences. Applies to whatever was answered."""
     if answer.abstained:
         return None
     if not answer.sentences:
         return 0.0
-    return sum(is_grounded(sentence, answer) for sentence in answer.sentences) / len(answer.sentences)
+    return sum(is_grounded(sentence, answer, checker) for sentence in answer.sentences) / len(answer.sentences)
 
 
 def abstention_precision(resolved: ResolvedCase, answer: Answer) -> float | None:

@@ -11,12 +11,13 @@ from pathlib import Path
 from eval.evidence import resolve
 from eval.explain import explain
 from eval.files import replace_file
-from eval.measures import DECISIVE, measure_case
+from eval.measures import DECISIVE, QUOTATIONS, measure_case
 from eval.records import RECORDS, append_record, record_line, run_key, unfinished_records
 from eval.report import REPORTS, write_reports
 from eval.summary import summarise
 from eval.types import Corpus, Failure, Record, ResolvedCase, ResolvedSuite, Suite, Summary
 from rag.types import Answer, Question
+from rag.verify import Checker
 
 K = 10  # passages retrieved for each question: what ndcg_at_10 looks at
 
@@ -34,6 +35,7 @@ def run_suite(
     out: Path | None = None,
     on_progress: Progress | None = None,
     clock: Clock = time.perf_counter,
+    checker: Checker = QUOTATIONS,
 ) -> Summary:
     """Ask every question of the suite, one after the other, and measure the answers.
 
@@ -42,11 +44,14 @@ def run_suite(
     apart. With ``out``, records.jsonl grows there case by case, and summary.json, junit.xml and report.html follow; a
     run of the same suite, documents and context that was interrupted there is continued, anything else replaced.
 
-    A case whose ``ask`` raises is recorded as failed and counts as 0. Raises SuiteError when evidence is not found in
-    ``texts``, before anything is asked or written, and OSError when ``out`` cannot be written."""
+    ``checker`` judges sentences that are no quotations. A case whose ``ask`` raises is recorded as failed and counts
+    as 0. Raises SuiteError when evidence is not found in ``texts``, before anything is asked or written, and OSError
+    when ``out`` cannot be written."""
     resolved = resolve(suite, texts)
     started = datetime.now(UTC).isoformat(timespec="seconds")
-    records = ask_cases(resolved, ask=ask, context=context, out=out, on_progress=on_progress, clock=clock)
+    records = ask_cases(
+        resolved, ask=ask, context=context, out=out, on_progress=on_progress, clock=clock, checker=checker
+    )
     summary = summarise(suite, records, context, started)
     if out is not None:
         write_reports(summary, records, out)
@@ -61,6 +66,7 @@ def ask_cases(
     out: Path | None = None,
     on_progress: Progress | None = None,
     clock: Clock = time.perf_counter,
+    checker: Checker = QUOTATIONS,
 ) -> tuple[Record, ...]:
     """The records of all cases, in the suite's order; see run_suite."""
     key = run_key(resolved, context)
@@ -70,12 +76,17 @@ def ask_cases(
         record = done.get(case.case.id)
         if record is None:
             record = run_case(
-                case, ask=ask, corpus=resolved.corpus, generation=context.get("generation", ""), clock=clock
+                case,
+                ask=ask,
+                corpus=resolved.corpus,
+                generation=context.get("generation", ""),
+                clock=clock,
+                checker=checker,
             )
             if out is not None:
                 append_record(out / RECORDS, record, key)
         else:  # measured anew: the answer is what took time, and the rules may have changed since
-            record = judge(case, record, resolved.corpus)
+            record = judge(case, record, resolved.corpus, checker)
         records.append(record)
         if on_progress is not None:
             on_progress(number, len(resolved.cases), record)
@@ -94,7 +105,13 @@ def _start(out: Path, key: str, n_cases: int) -> dict[str, Record]:
 
 
 def run_case(
-    resolved: ResolvedCase, *, ask: Ask, corpus: Corpus, generation: str = "", clock: Clock = time.perf_counter
+    resolved: ResolvedCase,
+    *,
+    ask: Ask,
+    corpus: Corpus,
+    generation: str = "",
+    clock: Clock = time.perf_counter,
+    checker: Checker = QUOTATIONS,
 ) -> Record:
     """Ask one question and measure the answer. ``generation``, if given, is the one that must have answered: evidence
     is known for that one only."""
@@ -112,12 +129,12 @@ def run_case(
             "GenerationChanged", f"answered from generation {answer.generation!r} in a run over {generation!r}"
         )
     record = Record(case, resolved.evidence, answer, failure, elapsed_ms, measures={}, notes={}, passed=False)
-    return judge(resolved, record, corpus)
+    return judge(resolved, record, corpus, checker)
 
 
-def judge(resolved: ResolvedCase, record: Record, corpus: Corpus) -> Record:
+def judge(resolved: ResolvedCase, record: Record, corpus: Corpus, checker: Checker = QUOTATIONS) -> Record:
     """The record with its measures, notes and verdict worked out from answer and failure."""
-    measures = measure_case(resolved, record.answer if record.failure is None else None, corpus)
+    measures = measure_case(resolved, record.answer if record.failure is None else None, corpus, checker)
     passed = record.failure is None and all(measures[name] in (None, 1.0) for name in DECISIVE)
-    notes = explain(resolved, record.answer, record.failure, corpus)
+    notes = explain(resolved, record.answer, record.failure, corpus, checker)
     return replace(record, measures=measures, notes=notes, passed=passed)

@@ -88,6 +88,11 @@ class _Word:
         return self.name or self.number is not None
 
 
+def stands_in(claim: str, evidence: Sequence[str]) -> bool:
+    """Whether the claim's words stand in the text one after the other; case and marks do not matter."""
+    return bool(_flat(claim)) and f" {_flat(claim)} " in f" {_flat(' '.join(evidence))} "
+
+
 def align(claim: str, evidence: Sequence[str]) -> Alignment:
     """``evidence`` are the sentences of the text, in order."""
     words = _words(claim)
@@ -102,7 +107,7 @@ def align(claim: str, evidence: Sequence[str]) -> Alignment:
     alike, copied = _most_alike(words, texts, held)
     return Alignment(
         sentences=tuple(sorted(chosen)),
-        quoted=bool(telling) and _flat(claim) in _flat(" ".join(evidence)),
+        quoted=stands_in(claim, evidence),
         covered_by_one=max((_share(row) for row in held), default=0.0),
         covered=_share(together),
         covered_anywhere=_share(anywhere),

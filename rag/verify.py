@@ -18,7 +18,7 @@ from typing import Protocol
 import numpy as np
 
 from index.types import Vector
-from rag.align import Alignment, align
+from rag.align import Alignment, align, stands_in
 from rag.read import Reader
 from rag.types import Verdict
 
@@ -40,6 +40,10 @@ class Judgement:
     unsupported: tuple[str, ...] = ()  # words of the sentence, as written, that the text does not bear out
 
 
+_QUOTED = "it stands in the text"
+_NOTHING_TO_JUDGE = Judgement("unjudged", 0.0, "there is nothing to judge, or no text to judge it by")
+
+
 class Checker(Protocol):
     @property
     def fingerprint(self) -> str:
@@ -48,6 +52,19 @@ class Checker(Protocol):
     def verify(self, sentence: str, evidence: Sequence[str]) -> Judgement:
         """Judge ``sentence`` by the text whose sentences ``evidence`` are, in order. A text that cannot be judged by
         is a verdict, "unjudged", and never an error. Safe to call from threads."""
+
+
+class QuotationChecker:
+    """Supports what stands in the text word for word, and nothing else."""
+
+    fingerprint = "quotation"
+
+    def verify(self, sentence: str, evidence: Sequence[str]) -> Judgement:
+        if not sentence.strip() or not any(one.strip() for one in evidence):
+            return _NOTHING_TO_JUDGE
+        if stands_in(sentence, evidence):
+            return Judgement("supported", 1.0, _QUOTED)
+        return Judgement("unsupported", 0.0, "it does not stand in the text word for word")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +132,10 @@ class AlignmentChecker:
     def verify(self, sentence: str, evidence: Sequence[str]) -> Judgement:
         evidence = [one for one in evidence if one.strip()]
         if not sentence.strip() or not evidence:
-            return Judgement(
-                "unjudged", 0.0, "there is nothing to judge" if evidence else "there is no text to judge by"
-            )
+            return _NOTHING_TO_JUDGE
         found = align(sentence, evidence)
         if found.quoted:
-            return Judgement("supported", 1.0, "it stands in the text")
+            return Judgement("supported", 1.0, _QUOTED)
         support = probability(self.signs(sentence, evidence, found))
         broken = _broken(found)
         if broken is not None:
