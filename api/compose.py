@@ -34,6 +34,7 @@ from index.search import make_query
 from index.types import Encoder, Hit, IngestReport
 from index.worker import build_in_child
 from rag.answer import AnswerOptions, answer
+from rag.nli import NliChecker
 from rag.read import OnnxReader, Reader
 from rag.rerank import CrossEncoderReranker, Reranker, find
 from rag.types import Answer, Done, Event, Question
@@ -102,6 +103,8 @@ class Footnote:
         """Judges whether a text bears a sentence out, with the models that the settings name."""
         encoder, reader = self.encoder, self.reader
         with self._models_lock:
+            if self._checker is None and self.settings.checker:
+                self._checker = NliChecker(self.settings.checker)
             if self._checker is None:
                 self._checker = AlignmentChecker(encoder.encode_query, encoder.fingerprint, reader)
             return self._checker

@@ -19,7 +19,7 @@ from index.encode import OnnxEncoder
 from index.errors import FootnoteError
 from index.generation import listing
 from index.tokens import count_tokens
-from rag.errors import ReaderError, RerankerError
+from rag.errors import CheckerError, ReaderError, RerankerError
 
 State = Literal["ok", "note", "failed"]
 
@@ -65,9 +65,13 @@ def _models_beside(footnote: Footnote) -> Iterator[Finding]:
     try:
         reader = footnote.reader
         reranker = footnote.reranker
-    except (ReaderError, RerankerError) as error:
-        yield Finding("reader" if isinstance(error, ReaderError) else "reranker", "failed", str(error))
+        checker = footnote.checker if footnote.settings.checker else None
+    except (ReaderError, RerankerError, CheckerError) as error:
+        names = {ReaderError: "reader", RerankerError: "reranker", CheckerError: "checker"}
+        yield Finding(names[type(error)], "failed", str(error))
         return
+    if checker is not None:
+        yield Finding("checker", "ok", f"SHA-256 {checker.fingerprint[:12]}")
     if reader is None:
         yield Finding("reader", "note", "turned off: passages are judged by words and cosines alone")
     else:

@@ -27,7 +27,7 @@ from index.errors import (
     SkipFile,
     SourceError,
 )
-from rag.errors import BadQuestion, ReaderError, RerankerError
+from rag.errors import BadQuestion, CheckerError, ReaderError, RerankerError
 
 _log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
@@ -65,6 +65,7 @@ ROWS: dict[type[FootnoteError], Row] = {
     SourceError: Row(409, "The source folder cannot be indexed", _FOLDER),
     EncoderError: Row(503, "The encoder cannot be loaded", "The encoder cannot be loaded. The server's log says why."),
     ReaderError: Row(503, "The reader cannot be loaded", "The reader cannot be loaded. The server's log says why."),
+    CheckerError: Row(503, "The checker cannot be loaded", "The checker cannot be loaded. The server's log says why."),
     RerankerError: Row(503, "The reranker cannot be loaded", _RERANKER),
     BuildFailed: Row(500, "The build failed", _FAILED),
     SkipFile: Row(422, "The file cannot be read"),

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     passages: int = Field(8, ge=1, le=50, description="passages retrieved for a question unless it says k")
     reader: bool = Field(True, description="read the passages found with the model that ships; false is faster")
     reranker: str = Field("", description="sentence-transformers CrossEncoder that orders passages: a folder or name")
+    checker: str = Field("", description="CrossEncoder trained for NLI that checks sentences: a folder or name")
     min_confidence: float = Field(
         AnswerOptions().min_confidence,
         ge=0,
@@ -81,6 +82,7 @@ class Settings(BaseSettings):
             "passages": self.passages,
             "reader": self.reader,
             "reranker": self.reranker,
+            "checker": self.checker,
             "min_confidence": self.min_confidence,
         }
         return sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:12]

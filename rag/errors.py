@@ -13,5 +13,9 @@ class ReaderError(FootnoteError):
     """The reader's files are missing, damaged or of another format."""
 
 
+class CheckerError(FootnoteError):
+    """There is no such checker, or it cannot be loaded."""
+
+
 class RerankerError(FootnoteError):
     """There is no such reranker, or it cannot be loaded."""

@@ -1,19 +1,18 @@
 """A cross-encoder of the user's choice, which orders the passages found anew. Off unless a setting names one.
 
-The only door to sentence-transformers' CrossEncoder. It sees the question beside each passage's title and text, so it
+It sees the question beside each passage's title and text, so it
 tells better than two vectors whether one answers the other, and takes a pass of the model for each."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from dataclasses import replace
-from hashlib import sha256
-from typing import Any, Protocol
+from typing import Protocol
 
 from index.generation import Generation
 from index.search import Query, search
 from index.types import Hit
+from rag.cross_encoder import fingerprint_of, load
 from rag.errors import RerankerError
 from rag.select import path_above
 
@@ -62,13 +61,8 @@ class CrossEncoderReranker:
 
     def __init__(self, name: str) -> None:
         """Takes seconds: it imports torch. Raises RerankerError when there is no such model or it does not rank."""
-        # A folder or a cached model needs no hub; without this the library asks it all the same.
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
-        os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
-        from sentence_transformers import CrossEncoder
-
         try:
-            self._model: Any = CrossEncoder(name, local_files_only=True, trust_remote_code=False)
+            self._model = load(name)
         except (OSError, ValueError) as error:
             raise RerankerError(
                 f"The reranker {name!r} cannot be loaded ({str(error).splitlines()[0]}).",
@@ -80,10 +74,7 @@ class CrossEncoderReranker:
                 remedy="Name a model that was trained to rank.",
             )
         self.name = name
-        digest = sha256(b"cross-encoder-1")
-        for key, tensor in sorted(self._model.model.state_dict().items()):
-            digest.update(key.encode() + tensor.cpu().float().numpy().tobytes())
-        self.fingerprint = digest.hexdigest()
+        self.fingerprint = fingerprint_of(self._model)
 
     def scores(self, question: str, passages: Sequence[str]) -> list[float]:
         if not passages:

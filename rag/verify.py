@@ -41,7 +41,7 @@ class Judgement:
 
 
 _QUOTED = "it stands in the text"
-_NOTHING_TO_JUDGE = Judgement("unjudged", 0.0, "there is nothing to judge, or no text to judge it by")
+NOTHING_TO_JUDGE = Judgement("unjudged", 0.0, "there is nothing to judge, or no text to judge it by")
 
 
 class Checker(Protocol):
@@ -61,7 +61,7 @@ class QuotationChecker:
 
     def verify(self, sentence: str, evidence: Sequence[str]) -> Judgement:
         if not sentence.strip() or not any(one.strip() for one in evidence):
-            return _NOTHING_TO_JUDGE
+            return NOTHING_TO_JUDGE
         if stands_in(sentence, evidence):
             return Judgement("supported", 1.0, _QUOTED)
         return Judgement("unsupported", 0.0, "it does not stand in the text word for word")
@@ -132,7 +132,7 @@ class AlignmentChecker:
     def verify(self, sentence: str, evidence: Sequence[str]) -> Judgement:
         evidence = [one for one in evidence if one.strip()]
         if not sentence.strip() or not evidence:
-            return _NOTHING_TO_JUDGE
+            return NOTHING_TO_JUDGE
         found = align(sentence, evidence)
         if found.quoted:
             return Judgement("supported", 1.0, _QUOTED)

@@ -22,7 +22,7 @@ DOORS = {
     "tantivy": {"index/lexical.py"},
     "tiktoken": {"index/tokens.py"},
     "onnxruntime": {"index/network.py", "index/export.py"},
-    "sentence_transformers": {"index/encode.py", "index/export.py", "rag/rerank.py"},
+    "sentence_transformers": {"index/encode.py", "index/export.py", "rag/cross_encoder.py"},
     "torch": {"index/export.py"},
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,5 +41,8 @@ def make_encoder(folder: Path, prompts: dict[str, str] | None = None) -> Path:
     return folder
 
 
-def make_cross_encoder(folder: Path, n_scores: int = 1) -> Path:
-    return _transformer(folder, "BertForSequenceClassification", num_labels=n_scores)
+def make_cross_encoder(folder: Path, n_scores: int = 1, labels: Sequence[str] = ()) -> Path:
+    named = (
+        {"id2label": dict(enumerate(labels)), "label2id": {name: i for i, name in enumerate(labels)}} if labels else {}
+    )
+    return _transformer(folder, "BertForSequenceClassification", num_labels=len(labels) or n_scores, **named)
