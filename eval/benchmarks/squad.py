@@ -46,7 +46,7 @@ def load(data: Path, quick: bool) -> Benchmark:
         documents={_source(title): _page(title, found) for title, found in paragraphs.items()},
         cases=(*sample(answerable, n_answerable), *sample(adversarial, n_adversarial)),
         measure=measure,
-        quoting=(1, 3),
+        quoting=() if quick else (1, 3),
         measure_quoted=measure_quoted,
     )
 

@@ -215,3 +215,11 @@ def test_what_is_wrong_from_the_outset_is_a_plain_problem(failing: Failing, conn
 
 def test_an_answer_ends_with_done(world: World) -> None:
     assert isinstance(list(world.footnote.ask(Question(OPENED)))[-1], Done)
+
+
+def test_so_many_sentences_as_asked_for(client: TestClient) -> None:
+    one, three = (ask(client, "What did the harbour cost?", sentences=n) for n in (1, 3))
+    assert (len(one["sentences"]), len(three["sentences"])) == (1, 3)
+    assert [citation["n"] for citation in three["citations"]] == [1, 2, 3]
+    assert one["answer_id"] != three["answer_id"]
+    assert client.post("/v1/ask", json={"question": OPENED, "sentences": 0}).status_code == 422

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from eval.benchmarks import BENCHMARKS, Benchmark, Outcome, load_benchmark, outcomes, tabulate
+from eval.benchmarks import BENCHMARKS, Benchmark, Outcome, load_benchmark, outcomes, tabulate, with_quoted
 from eval.benchmarks.quality import is_reported
 from eval.errors import SuiteError
 from eval.evidence import resolve
@@ -206,3 +206,29 @@ def test_the_area_is_the_share_of_pairs_in_order(higher: list[int], lower: list[
 
 def test_without_one_of_the_two_kinds_there_is_no_area() -> None:
     assert estimate_area([], [0.5]).value is None
+
+
+def test_questions_asked_again_with_so_many_sentences_get_measures_of_their_own(data: Path) -> None:
+    benchmark = load_benchmark("squad", data)
+    assert benchmark.quoting == (1, 3)
+    suite = resolved(benchmark)
+    asked = case(suite, "s1")
+    some = replace(suite, cases=(asked,))
+    right = record(asked, answered(suite, ("Old_harbour.txt", OPENING.split(". ")[0] + ".")))
+    wrong = record(asked, answered(suite, ("Ferry.txt", FERRY)))
+    before = [Outcome("s1", True, 0.9, {"hit_at_1": 1.0}), Outcome("s2", False, 0.1, {})]
+    found = with_quoted(with_quoted(before, benchmark, some, [right], 3), benchmark, some, [wrong], 1)
+    assert found[0].values == {"hit_at_1": 1.0, "answer_in_sentences_3": 1.0, "answer_in_sentences_1": 0.0}
+    assert found[1] == before[1]
+    lost = replace(right, answer=None, failure=Failure("OSError", "gone"))
+    assert (
+        with_quoted(before, benchmark, replace(suite, cases=(asked, asked)), [right, lost], 3)[0].values[
+            "answer_in_sentences_3"
+        ]
+        == 0.0
+    )
+    assert with_quoted(before, replace(benchmark, measure_quoted=None), some, [right], 3) == before
+
+
+def record(resolved_case: ResolvedCase, answer: Answer) -> Record:
+    return Record(resolved_case.case, resolved_case.evidence, answer, None, 1.0, {}, {}, passed=True)

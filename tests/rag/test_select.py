@@ -92,3 +92,19 @@ def test_a_variant_or_a_related_word_covers_in_part() -> None:
     assert match("lund", {"york"}) == 0.0
     assert coverage({"lund": 1.0, "harbour": 3.0}, {"harbour"}) == 0.75
     assert coverage({}, {"harbour"}) == 0.0
+
+
+def test_so_many_of_the_best_are_quoted_when_that_is_asked_for() -> None:
+    port = hit(
+        ("It was opened in 1925.", 0.7),
+        ("It was opened in 1925.", 0.69),
+        ("A storm came.", 0.2),
+        ("Gulls live here.", 0.1),
+    )
+    question = "When was the harbour opened?"
+    ranked = candidates(question, [port], flat)
+    assert [one.sentence.text for one in select(question, ranked, 1)] == ["It was opened in 1925."]
+    three = [one.sentence.text for one in select(question, ranked, 3)]
+    assert three == ["It was opened in 1925.", "A storm came.", "Gulls live here."]  # in reading order, none twice
+    assert len(select(question, ranked)) < 3
+    assert select(question, [], 3) == []
