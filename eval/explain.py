@@ -9,10 +9,11 @@ from eval.measures import (
     missing_parts,
     points_at,
     uncited_groups,
+    verified_texts,
 )
 from eval.retrieval import covered_groups
 from eval.types import Corpus, Failure, ResolvedCase
-from rag.types import Answer
+from rag.types import Answer, AnswerSentence
 from rag.verify import Checker
 
 _SHOWN_CHARS = 80
@@ -55,11 +56,18 @@ def _explain_text(resolved: ResolvedCase, answer: Answer, checker: Checker) -> d
         notes["answer_correct"] = f"the answer does not contain {listed}"
     ungrounded = [sentence for sentence in answer.sentences if not is_grounded(sentence, answer, checker)]
     if ungrounded:
-        listed = "; ".join(f"“{_short(sentence.text)}” ({sentence.verdict})" for sentence in ungrounded)
+        listed = "; ".join(f"“{_short(one.text)}” ({_fault(one, answer, checker)})" for one in ungrounded)
         notes["groundedness"] = f"not supported by a verified footnote: {listed}"
     elif not answer.sentences:
         notes["groundedness"] = "the answer has no sentences"
     return notes
+
+
+def _fault(sentence: AnswerSentence, answer: Answer, checker: Checker) -> str:
+    """Why a sentence is not grounded: what was said of it when it was given, or what the checker says of it now."""
+    if sentence.verdict != "supported":
+        return sentence.verdict
+    return checker.verify(sentence.text, verified_texts(sentence, answer)).why
 
 
 def _explain_citations(resolved: ResolvedCase, answer: Answer, corpus: Corpus) -> dict[str, str]:

@@ -168,10 +168,15 @@ def citation_recall(resolved: ResolvedCase, answer: Answer) -> float | None:
     return 0.0 if answer.abstained else 1.0 - len(uncited_groups(resolved, answer)) / len(resolved.groups)
 
 
+def verified_texts(sentence: AnswerSentence, answer: Answer) -> list[str]:
+    """What the sentence's footnotes hold, of those that were verified when they were given."""
+    return [one.cited_text for one in answer.citations if one.verified and one.n in sentence.citations]
+
+
 def is_grounded(sentence: AnswerSentence, answer: Answer, checker: Checker = QUOTATIONS) -> bool:
     """Whether the sentence stands in the answer where it says, was judged supported when it was given, and is judged
     so again, by what its verified citations hold."""
-    cited = [one.cited_text for one in answer.citations if one.verified and one.n in sentence.citations]
+    cited = verified_texts(sentence, answer)
     if sentence.verdict != "supported" or answer.text[sentence.start : sentence.end] != sentence.text:
         return False
     return sentence.text in cited or checker.verify(sentence.text, cited).verdict == "supported"
