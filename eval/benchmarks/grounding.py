@@ -18,7 +18,7 @@ from eval.benchmarks.files import json_lines, sample
 from eval.benchmarks.quality import Result, Row, is_reported
 from eval.edits import falsified, names_in
 from eval.errors import SuiteError
-from eval.statistics import estimate_area, estimate_balanced, estimate_correlation
+from eval.statistics import estimate_area, estimate_balanced, estimate_correlation, estimate_mean
 from eval.types import Estimate
 from index.parse.decode import clean
 from index.sentences import split
@@ -132,7 +132,7 @@ def load_claims(name: str, data: Path, *, quick: bool) -> list[Claim]:
 
 
 def measure_checker(name: str, claims: Sequence[Claim], checker: Checker, on_progress: Callable[[int], None]) -> Result:
-    """Balanced accuracy of the verdicts, and how well support orders the claims.
+    """Balanced accuracy of the verdicts, its two halves, and how well support orders the claims.
 
     A claim is supported when each of its sentences is; it is as supported as its sentences are on average."""
     verdicts: list[bool] = []
@@ -157,8 +157,16 @@ def measure_checker(name: str, claims: Sequence[Claim], checker: Checker, on_pro
         higher = [supports[i] for i in some if claims[i].supported]
         return estimate_area(higher, [supports[i] for i in some if not claims[i].supported])
 
+    def kept(some: list[int]) -> Estimate:
+        return estimate_mean([float(verdicts[i]) for i in some if claims[i].supported])
+
+    def caught(some: list[int]) -> Estimate:
+        return estimate_mean([float(not verdicts[i]) for i in some if not claims[i].supported])
+
     rows = [
         row("balanced_accuracy", lambda some: estimate_balanced([(claims[i].supported, verdicts[i]) for i in some])),
+        row("supported_kept", kept),
+        row("others_caught", caught),
         row("auc", area),
     ]
     if name in _RANKED:
