@@ -108,7 +108,7 @@ def test_a_claim_is_supported_when_each_of_its_sentences_is() -> None:
     assert seen == [1, 2, 3, 4, 5]
     assert found.failed == 1  # the one without a text could not be judged, and counts as not supported
     assert rows["balanced_accuracy"].value == pytest.approx((1 / 3 + 1) / 2)
-    assert (rows["supported_kept"].value, rows["others_caught"].value) == (pytest.approx(1 / 3), 1.0)
+    assert [rows["supported_kept"].value, rows["others_caught"].value] == pytest.approx([1 / 3, 1.0])
     assert rows["auc"].n == 5
     assert rows["spearman"].value is not None
 
