@@ -10,9 +10,9 @@ from api.compose import Footnote
 from api.evaluating import SUITES, evaluate_generation
 from api.settings import Settings
 from eval.cases import load_suite
-from eval.compare import compare, read_run
+from eval.compare import documents_of, read_run
 from eval.errors import SuiteError
-from eval.types import Suite
+from eval.types import Record, Suite
 from index.generation import Generation
 from index.types import Encoder, FailedCase, GateOutcome, IngestReport
 from rag.read import Reader
@@ -41,11 +41,15 @@ def ask_suite(
         asked_before = live is not None and _ask_live(footnote, live, suite, folder / "live")
     now = read_run(folder / "candidate")
     before = read_run(folder / "live") if asked_before else None
-    earlier = {record.case.id: record.passed for record in before.records} if before else {}
+    earlier = {record.case.id: record for record in before.records} if before else {}
     changed = {*report.added, *report.changed, *report.deleted, *(name for pair in report.renamed for name in pair)}
-    moved = {one.id for one in compare(before, now, changed).changes if one.documents_changed} if before else set()
     failed = tuple(
-        FailedCase(record.case.id, record.case.question, earlier.get(record.case.id), record.case.id in moved)
+        FailedCase(
+            record.case.id,
+            record.case.question,
+            passed_before=earlier[record.case.id].passed if record.case.id in earlier else None,
+            documents_changed=not changed.isdisjoint(_about(record, earlier.get(record.case.id))),
+        )
         for record in now.records
         if not record.passed
     )
@@ -53,6 +57,11 @@ def ask_suite(
     if not suite.gates and failed:
         reasons = (f"{len(failed)} of {summary.cases} cases fail.",)
     return GateOutcome(suite.name, passed=not reasons, reasons=reasons, failed=failed)
+
+
+def _about(record: Record, earlier: Record | None) -> set[str]:
+    """Sources of the documents that the case was about, in either generation."""
+    return {*documents_of(record), *(documents_of(earlier) if earlier else ())}
 
 
 def _ask_live(footnote: Footnote, live: Generation, suite: Suite, out: Path) -> bool:

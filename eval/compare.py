@@ -209,15 +209,15 @@ def _new(one: Answer | None, other: Answer | None, parts: Callable[[Answer], lis
 
 
 def _documents_changed(one: Record, other: Record, changed: Set[str]) -> bool:
-    before, after = _documents(one), _documents(other)
+    before, after = documents_of(one), documents_of(other)
     differs = any(before[source] != after[source] for source in before.keys() & after.keys())
     return differs or not changed.isdisjoint(before.keys() | after.keys())
 
 
-def _documents(record: Record) -> dict[str, str]:
-    """Source -> id of the documents behind a record; the id names path and bytes."""
+def documents_of(record: Record) -> dict[str, str]:
+    """Source -> id of the documents that a case is about: its evidence's, and those its answer cites. An id names path
+    and bytes."""
     found = {span.source: span.document_id for span in record.evidence}
     if record.answer is not None:
-        found |= {one.source: one.document_id for one in record.answer.passages}
         found |= {one.source: one.document_id for one in record.answer.citations}
     return found
