@@ -37,7 +37,8 @@ def ask_suite(
         try:
             summary = evaluate_generation(footnote, candidate, suite, folder / "candidate")
         except SuiteError as error:
-            return GateOutcome(suite.name, passed=False, reasons=(str(error),))
+            # Not the whole message: it names the folder, and reasons are told over HTTP.
+            return GateOutcome(suite.name, passed=False, reasons=("The documents lack evidence.", *error.problems))
         asked_before = live is not None and _ask_live(footnote, live, suite, folder / "live")
     now = read_run(folder / "candidate")
     before = read_run(folder / "live") if asked_before else None
