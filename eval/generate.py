@@ -24,7 +24,6 @@ GENERATED = "generated"
 _WORDS = range(6, 36)  # of a sentence: shorter ones say too little, longer ones too much at once
 _QUESTION_WORDS = range(4, 25)
 _SAME = 0.7  # share of its terms that a question may have in common with one already made
-_PER_SENTENCE = 1
 _GAP = "____"
 _FACT = re.compile(r"\b(?:\d[\d,.]*\d|\d|[A-Z][\w’'-]+(?: (?:of |the )?[A-Z][\w’'-]+)+)")
 _LEANS = frozenset(
@@ -59,7 +58,7 @@ def generate(
             answerable = True
             if not wanted[True]:
                 continue
-        for made in _questions(sentence.text, words, chance)[:_PER_SENTENCE]:
+        for made in _questions(sentence.text, words, chance)[:1]:  # one a sentence
             terms = frozenset(content_terms(made.question))
             if any(len(terms & other) > _SAME * len(terms) for other in asked):
                 continue
