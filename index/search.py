@@ -54,9 +54,8 @@ def search(
     rows = sorted({row for query in queries for row in _candidates(generation, query, depth, among)})
     if not rows:
         return []
-    passages = generation.store.passages(rows, documents or ())
-    spans = [(passage.sentences[0].row, passage.sentences[-1].row + 1) for passage in passages]
     dense_rows = generation.vectors.rows(rows)  # (n, dim)
+    spans = generation.store.sentence_spans(rows)
     sentence_rows = [generation.sentences.rows(start, end) for start, end in spans]  # n times (n_sentences, dim)
     total = np.zeros(len(rows))
     signals = np.zeros((len(rows), len(astuple(WEIGHTS))))
@@ -79,14 +78,15 @@ def search(
             mean += share * scores
     signals[:, 1] = [scores.max() for scores in mean_sentence]
     order = sorted(range(len(rows)), key=lambda i: (-total[i], rows[i]))[:k]
+    passages = generation.store.passages([rows[i] for i in order], documents or ())
     return [
         Hit(
-            passages[i],
+            passage,
             float(total[i]),
             Signals(*(float(value) for value in signals[i])),
             tuple(float(score) for score in mean_sentence[i]),
         )
-        for i in order
+        for i, passage in zip(order, passages, strict=True)
     ]
 
 

@@ -143,6 +143,18 @@ class Store:
         passage_id = passage_id_of(document.document_id, start, end)
         return Passage(passage_id, row, document, start, end, text, n_tokens, self._place(place), sentences)
 
+    def sentence_spans(self, rows: Sequence[int]) -> list[tuple[int, int]]:
+        """The sentence rows [first, end) of the passages ``rows``, in their order. Raises NotFound."""
+        marks = ",".join("?" * len(rows))
+        found = self._all(
+            f"SELECT row, first_sentence, first_sentence + n_sentences FROM passages WHERE row IN ({marks})",
+            tuple(rows),
+        )
+        spans = {row: (first, end) for row, first, end in found}
+        if missing := set(rows) - spans.keys():
+            raise NotFound(f"There is no passage number {min(missing)} in this generation.")
+        return [spans[row] for row in rows]
+
     def rows_of(self, document_ids: Sequence[str]) -> list[int]:
         """The passage rows of these documents, ascending."""
         marks = ",".join("?" * len(document_ids))

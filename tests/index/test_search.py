@@ -6,6 +6,7 @@ import statistics
 
 import pytest
 
+from index.errors import NotFound
 from index.generation import Generation
 from index.lexical import content_terms, terms
 from index.search import WEIGHTS, make_query, search
@@ -84,3 +85,13 @@ def test_of_several_queries_the_signals_are_means_by_weight(town: Shelf) -> None
     for row, hit in both.items():
         assert hit.signals.coverage == pytest.approx(alone[row].signals.coverage / 4)
         assert hit.signals.sentence == pytest.approx(max(hit.sentence_scores))
+
+
+def test_the_rows_of_sentences_are_those_of_the_passages(town: Shelf) -> None:
+    with town.open() as generation:
+        rows = list(range(len(generation.vectors)))[::-1]
+        expected = [(one.sentences[0].row, one.sentences[-1].row + 1) for one in generation.store.passages(rows)]
+        assert generation.store.sentence_spans(rows) == expected
+        assert generation.store.sentence_spans([]) == []
+        with pytest.raises(NotFound):
+            generation.store.sentence_spans([0, 10_000])
