@@ -56,7 +56,7 @@ def _said_elsewhere(generation: Generation, passage: Passage, sentence: Sentence
     vector = np.asarray(generation.sentences.rows(sentence.row, sentence.row + 1)[0], dtype=np.float32)  # (dim,)
     own = set(generation.store.rows_of([passage.document.document_id]))
     near = [row for row, _ in generation.vectors.search(vector, _NEIGHBOURS) if row not in own]
-    spans = [(other.sentences[0].row, other.sentences[-1].row + 1) for other in generation.store.passages(near)]
+    spans = generation.store.sentence_spans(near)
     return any(float((generation.sentences.rows(*span) @ vector).max()) >= _SAID_ALREADY for span in spans)
 
 

@@ -82,7 +82,6 @@ class Settings(BaseSettings):
             "passages": self.passages,
             "reader": self.reader,
             "reranker": self.reranker,
-            "checker": self.checker,
             "min_confidence": self.min_confidence,
         }
         return sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:12]

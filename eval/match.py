@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+
+from rag.align import common_subsequence
 
 _TYPOGRAPHIC = str.maketrans({"’": "'", "‘": "'", "“": '"', "”": '"', "‑": "-", "–": "-"})
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|\w+")  # 13,000 is one token
@@ -77,16 +78,7 @@ def token_f1(text: str, reference: str) -> float:
 def rouge_l(text: str, reference: str) -> float:
     """F1 of the longest common subsequence of tokens, in [0, 1]: ROUGE-L, https://aclanthology.org/W04-1013."""
     ours, theirs = tokens(text), tokens(reference)
-    return _f1(_common_subsequence(ours, theirs), len(ours), len(theirs))
-
-
-def _common_subsequence(a: Sequence[str], b: Sequence[str]) -> int:
-    best = [0] * (len(b) + 1)  # best[j]: longest common subsequence of what was read of a, and b[:j]
-    for token in a:
-        diagonal = 0
-        for j, other in enumerate(b, start=1):
-            diagonal, best[j] = best[j], diagonal + 1 if token == other else max(best[j], best[j - 1])
-    return best[-1]
+    return _f1(common_subsequence(ours, theirs), len(ours), len(theirs))
 
 
 def _f1(shared: int, ours: int, theirs: int) -> float:

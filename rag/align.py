@@ -136,14 +136,14 @@ def _most_alike(
     """The sentence that has the longest part of the claim in order, of the few that share most with it; () for none."""
     likely = sorted(range(len(texts)), key=lambda i: (-sum(held[i]), i))[:_LIKELY]
     ours = [word.text.lower() for word in claim]
-    shares = {i: _in_order(ours, [word.text.lower() for word in texts[i]]) / max(1, len(ours)) for i in likely}
+    shares = {i: common_subsequence(ours, [word.text.lower() for word in texts[i]]) / max(1, len(ours)) for i in likely}
     best = max(likely, key=lambda i: (shares[i], -i), default=None)
     return ((best,), shares[best]) if best is not None else ((), 0.0)
 
 
-def _in_order(a: Sequence[str], b: Sequence[str]) -> int:
-    """Length of the longest common subsequence."""
-    best = [0] * (len(b) + 1)
+def common_subsequence(a: Sequence[str], b: Sequence[str]) -> int:
+    """Length of the longest common subsequence of two lists of tokens."""
+    best = [0] * (len(b) + 1)  # best[j]: of what was read of a, and b[:j]
     for one in a:
         diagonal = 0
         for j, other in enumerate(b, start=1):

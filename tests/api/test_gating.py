@@ -6,8 +6,10 @@ import json
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from starlette.testclient import TestClient
 
 from index.errors import CorruptGeneration, NotFound
 from index.types import GateOutcome
@@ -41,6 +43,16 @@ def outcome(world: World) -> GateOutcome:
 
 def says(world: World, question: str = BELLS) -> str:
     return final(world.footnote.ask(Question(question))).text
+
+
+def rebuilt(client: TestClient) -> dict[str, Any]:
+    """The job of a rebuild, when it has ended."""
+    job: dict[str, Any] = client.post("/v1/index/rebuild").json()
+    deadline = time.monotonic() + 30
+    while job["state"] == "running" and time.monotonic() < deadline:
+        time.sleep(0.02)
+        job = client.get(f"/v1/index/jobs/{job['job_id']}").json()
+    return job
 
 
 def rewrite(world: World, old: str, new: str, name: str = "Lund.txt") -> None:
@@ -131,11 +143,7 @@ def test_a_suite_that_cannot_be_read_stops_the_build_and_nothing_is_lost(
     (tmp_path / "suite" / "cases.jsonl").write_text("{")
     rewrite(gated, "designed by", "drawn by")
     client = connect(gated.footnote)
-    job = client.post("/v1/index/rebuild").json()
-    deadline = time.monotonic() + 30
-    while job["state"] == "running" and time.monotonic() < deadline:
-        time.sleep(0.02)
-        job = client.get(f"/v1/index/jobs/{job['job_id']}").json()
+    job = rebuilt(client)
     assert job["state"] == "failed"
     assert "suite" in job["error"]["detail"].lower() + job["error"]["title"].lower()
     assert says(gated) == bells(0)
@@ -144,11 +152,7 @@ def test_a_suite_that_cannot_be_read_stops_the_build_and_nothing_is_lost(
 def test_a_job_says_which_cases_failed(gated: World, connect: Connect) -> None:
     rewrite(gated, "has 30 old bells of bronze", "was pulled down, bells and all")
     client = connect(gated.footnote)
-    job = client.post("/v1/index/rebuild").json()
-    deadline = time.monotonic() + 30
-    while job["state"] == "running" and time.monotonic() < deadline:
-        time.sleep(0.02)
-        job = client.get(f"/v1/index/jobs/{job['job_id']}").json()
+    job = rebuilt(client)
     assert (job["state"], job["generation"]) == ("done", "000001")
     assert job["report"]["gate"]["passed"] is False
     assert any("bells-Lund" in reason for reason in job["report"]["gate"]["reasons"])

@@ -235,8 +235,6 @@ def test_whatever_is_asked_every_sentence_is_footnoted(port: World, text: str) -
 class OneSentence(FakeReader):
     """A reader that is sure of one sentence, and of nothing else."""
 
-    fingerprint = "one"
-
     def __init__(self, sentence: str) -> None:
         self._sentence = sentence
         self.titles: list[str] = []
