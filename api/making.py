@@ -37,7 +37,8 @@ def make_cases(footnote: Footnote, count: int) -> list[Case]:
     """Up to ``count`` cases from what is indexed. Raises SuiteError when its sentences yield none."""
     words = frozenset(load_tokenizer(FOLDER / "tokenizer.json").get_vocab())
     with footnote.library.pin() as generation:
-        rows = range(0, len(generation.vectors), max(1, len(generation.vectors) // _MAX_PASSAGES))
+        every = generation.rows()
+        rows = every[:: max(1, len(every) // _MAX_PASSAGES)]
         passages = (
             passage
             for start in range(0, len(rows), _ROWS_AT_ONCE)

@@ -12,13 +12,15 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from index import lexical
+from index.changes import look, unchanged
 from index.embed import embed
 from index.errors import CorruptGeneration, IncompatibleIndex, NoGeneration
+from index.extend import Base, base_of, is_worth_extending, linked, no_base, take_over
 from index.generation import (
     Generation,
     Layout,
@@ -34,11 +36,13 @@ from index.generation import (
     sweep,
     writer_lock,
 )
-from index.ingest import BuildOptions, Ingest
+from index.ingest import BuildOptions, Ingest, fits
 from index.journal import Journal
 from index.store import Store
 from index.store_writer import Writer
 from index.types import Encoder, GateOutcome, IngestReport, Skipped
+from index.vectors import VectorCard
+from index.walk import FoundFile, walk
 
 Gate = Callable[[Generation, Generation | None, IngestReport], GateOutcome]
 """Given a generation that is ready to be published, the one to be replaced, and the report: whether it may be. It says
@@ -66,11 +70,18 @@ def build(
         staged = Path(tempfile.mkdtemp(prefix=".staging-", dir=layout.generations))
         journal = Journal(layout.journal, encoder, start_anew=options.full)
         try:
-            ingest, report = _ingest(options, encoder, previous, staged, journal, progress)
-            if not options.plan and not _is_unchanged(layout, ingest, report, previous):
-                _write_vectors(options, encoder, ingest, staged, previous, journal, progress)
+            scanned = _scan(options, encoder, previous, progress)
+            report = scanned.unchanged
+            if report is not None and _is_live(layout, previous):
+                named = "" if options.plan else report.generation
+                return _ended(layout, options, replace(report, generation=named, seconds=_since(started)), journal)
+            ingest, report = _ingest(options, encoder, previous, scanned, staged, journal, progress)
+            if not options.plan and not _is_unchanged(layout, options, encoder, report, previous):
+                card = _write_vectors(options, encoder, ingest, scanned.base, staged, previous, journal, progress)
                 report = replace(report, seconds=_since(started), published=True)
-                report, digest = _seal(layout, encoder, ingest, staged, report)
+                report, digest = _seal(
+                    layout, encoder, ingest, card, staged, report, previous if scanned.base.rows else None
+                )
                 outcome = _asked(gate, staged, previous, report, progress)
                 report = replace(report, gate=outcome, seconds=_since(started))
                 if outcome is None or outcome.passed:
@@ -85,16 +96,21 @@ def build(
             elif not options.plan:
                 assert previous is not None  # something is unchanged
                 report = replace(report, generation=previous.name, seconds=_since(started))
-            if not options.plan:
-                if report.published or report.gate is None:  # what was held back is asked for again
-                    journal.discard()
-                replace_file(layout.report, json.dumps(asdict(report), indent=1) + "\n")
-            return report
+            return _ended(layout, options, report, journal)
         finally:
             journal.close()
             shutil.rmtree(staged, ignore_errors=True)
             if previous is not None:
                 previous.close()
+
+
+def _ended(layout: Layout, options: BuildOptions, report: IngestReport, journal: Journal) -> IngestReport:
+    """``report``, kept beside the generations unless it is of a plan."""
+    if not options.plan:
+        if report.published or report.gate is None:  # what was held back is asked for again
+            journal.discard()
+        replace_file(layout.report, json.dumps(asdict(report), indent=1) + "\n")
+    return report
 
 
 def _since(started: float) -> float:
@@ -116,19 +132,40 @@ def _previous(layout: Layout) -> Generation | None:
             return None
 
 
+@dataclass(frozen=True, slots=True)
+class _Scanned:
+    files: list[FoundFile]
+    skipped: list[Skipped]
+    base: Base  # what is taken over as it is
+    unchanged: IngestReport | None  # the report, where nothing is to be done
+
+
+def _scan(options: BuildOptions, encoder: Encoder, previous: Generation | None, progress: Progress) -> _Scanned:
+    progress("scanning", 0, 0)
+    files, skipped = walk(options.source, exclude=options.data, max_bytes=options.max_file_bytes)
+    if previous is None or not fits(previous, options, encoder):
+        return _Scanned(files, skipped, no_base(encoder.dim, options.data), None)
+    changes = look(files, previous)
+    extends = is_worth_extending(previous, changes, extend_from=options.extend_from)
+    base = base_of(previous) if extends else no_base(encoder.dim, options.data)
+    return _Scanned(files, skipped, base, unchanged(changes, skipped, previous))
+
+
 def _ingest(
     options: BuildOptions,
     encoder: Encoder,
     previous: Generation | None,
+    scanned: _Scanned,
     staged: Path,
     journal: Journal,
     progress: Progress,
 ) -> tuple[Ingest, IngestReport]:
-    writer = Writer(staged / "documents.db")
+    base, files = scanned.base, scanned.files
+    if base.rows:
+        take_over(base, staged)
+    writer = Writer(staged / "documents.db", (base.rows, base.sentence_rows) if base.rows else None)
     try:
-        ingest = Ingest(options, encoder, previous, writer, journal)
-        progress("scanning", 0, 0)
-        files = ingest.scan()
+        ingest = Ingest(options, encoder, previous, writer, journal, scanned.skipped, extends=bool(base.rows))
         progress("parsing", 0, len(files))
         for done, file in enumerate(files, 1):
             ingest.add(file)
@@ -139,15 +176,22 @@ def _ingest(
         writer.close()
 
 
-def _is_unchanged(layout: Layout, ingest: Ingest, report: IngestReport, previous: Generation | None) -> bool:
-    """Whether publishing would change nothing that anyone could see."""
-    if previous is None or not ingest.starts_from_everything:
+def _is_live(layout: Layout, previous: Generation | None) -> bool:
+    """Whether ``previous`` is the live generation, and not one that stands in for it."""
+    if previous is None:
         return False
     try:
         name, digest = read_current(layout)
-        if read_manifest(layout.generation(name), digest).name != previous.name:  # the live generation is damaged
-            return False
+        return read_manifest(layout.generation(name), digest).name == previous.name
     except CorruptGeneration:
+        return False
+
+
+def _is_unchanged(
+    layout: Layout, options: BuildOptions, encoder: Encoder, report: IngestReport, previous: Generation | None
+) -> bool:
+    """Whether publishing would change nothing that anyone could see."""
+    if previous is None or not fits(previous, options, encoder) or not _is_live(layout, previous):
         return False
     if report.added or report.changed or report.renamed or report.deleted:
         return False
@@ -161,25 +205,34 @@ def _write_vectors(
     options: BuildOptions,
     encoder: Encoder,
     ingest: Ingest,
+    base: Base,
     staged: Path,
     previous: Generation | None,
     journal: Journal,
     progress: Progress,
-) -> None:
+) -> VectorCard:
     store = Store((staged / "documents.db").resolve())
     try:
-        embed(
+        card = embed(
             staged,
             store,
             ingest.sources,
             encoder,
             previous,
             journal,
+            base,
             threads=options.threads,
+            exact_rows=options.exact_rows,
             progress=lambda done, total: progress("embedding", done, total),
         )
         progress("writing", 0, 0)
-        lexical.write(staged / "lexical", store.lexical_rows())
+        if base.rows:
+            assert previous is not None
+            gone = sorted(set(store.gone()) - set(previous.store.gone()))
+            lexical.extend(base.folder / "lexical", staged / "lexical", gone, store.lexical_rows(base.rows))
+        else:
+            lexical.write(staged / "lexical", store.lexical_rows())
+        return card
     finally:
         store.close()
 
@@ -198,13 +251,20 @@ def _asked(
 
 
 def _seal(
-    layout: Layout, encoder: Encoder, ingest: Ingest, staged: Path, report: IngestReport
+    layout: Layout,
+    encoder: Encoder,
+    ingest: Ingest,
+    card: VectorCard,
+    staged: Path,
+    report: IngestReport,
+    extended: Generation | None,
 ) -> tuple[IngestReport, str]:
     """The report with the generation's name, and the hash of its manifest."""
     name = f"{max([int(name) for name in layout.names()], default=0) + 1:06d}"
     report = replace(report, generation=name)
     digest = seal(
         staged,
+        linked(staged, extended) if extended is not None else {},
         name=name,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
         counts={
@@ -212,7 +272,10 @@ def _seal(
             "passages": report.passages,
             "sentences": report.sentences,
             "skipped": len(report.skipped),
+            "passage_rows": ingest.rows[0],
+            "sentence_rows": ingest.rows[1],
         },
+        vectors=asdict(card),
         encoder={
             "name": encoder.name,
             "fingerprint": encoder.fingerprint,

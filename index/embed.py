@@ -11,14 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from index import vectors
-from index.generation import Generation
+from index.extend import Base
+from index.generation import SENTENCES, SENTENCES_TAIL, VECTORS, VECTORS_TAIL, Generation
 from index.ingest import Origin, VectorSource, VectorSources
 from index.journal import Journal
 from index.store import Store
 from index.types import EncodedPassage, Encoder, Passage
 
+_PASSAGES = "passages.f32"  # (n, dim), while the index is written
 _IN_FLIGHT = 64  # passages handed to the encoder's threads ahead of the one being written
-_BLOCK_ROWS = 4096  # vectors handed to FAISS at a time
+_QUERIES = 256  # sentence vectors that the recall of an inexact index is measured with
 
 
 def embed(
@@ -28,14 +30,17 @@ def embed(
     encoder: Encoder,
     previous: Generation | None,
     journal: Journal,
+    base: Base,
     *,
     threads: int = 0,
+    exact_rows: int = vectors.EXACT_ROWS,
     progress: Callable[[int, int], None] = lambda *_: None,
-) -> None:
-    """Write vectors.faiss and sentences.f16 into ``folder`` for the passages of ``store``.
+) -> vectors.VectorCard:
+    """Write vectors.faiss and sentences.f16 into ``folder`` for the passages of ``store``; where ``base`` has rows, the
+    tails that follow it.
 
     ``threads`` encode side by side, one a core when 0; the result does not depend on how many."""
-    with _RowFiles(folder, encoder.dim) as files:
+    with _RowFiles(folder, encoder.dim, base) as files:
         done = 0
         progress(done, sources.n_new)
         for row, source, encoded in _in_order(store, sources, encoder, previous, journal, files, threads):
@@ -44,10 +49,24 @@ def embed(
                 journal.append(store.key(row), encoded)
                 done += 1
                 progress(done, sources.n_new)
-    rows = np.fromfile(folder / "passages.f32", dtype=np.float32).reshape(-1, encoder.dim)  # (n, dim)
-    blocks = (rows[i : i + _BLOCK_ROWS] for i in range(0, len(rows), _BLOCK_ROWS))
-    vectors.write_passages(folder / "vectors.faiss", encoder.dim, blocks)
-    (folder / "passages.f32").unlink()
+    try:
+        return _write_index(folder, encoder.dim, previous if base.rows else None, exact_rows)
+    finally:
+        (folder / _PASSAGES).unlink()
+
+
+def _write_index(folder: Path, dim: int, extended: Generation | None, exact_rows: int) -> vectors.VectorCard:
+    """From the rows in passages.f32: the index, or the tail that follows the one of ``extended``."""
+    rows = vectors.mapped(folder / _PASSAGES, dim, np.float32)
+    if extended is None:
+        sentences = vectors.mapped(folder / SENTENCES, dim, np.float16)
+        asked = sentences[:: max(1, len(sentences) // _QUERIES)].astype(np.float32)
+        return vectors.write_passages(folder / VECTORS, rows, asked, exact_rows=exact_rows)
+    if len(rows):
+        vectors.write_passages(folder / VECTORS_TAIL, rows)
+    else:
+        (folder / SENTENCES_TAIL).unlink()
+    return vectors.VectorCard(**extended.manifest.vectors)
 
 
 def _in_order(
@@ -75,8 +94,8 @@ def _in_order(
         return row, source, EncodedPassage(previous.vectors.rows([source.passage])[0], sentences)
 
     with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), thread_name_prefix="encode") as pool:
-        for row in range(len(sources)):
-            source = sources[row]
+        for i in range(len(sources)):
+            row, source = sources.first_row + i, sources[i]
             (passage,) = store.passages([row])
             future = pool.submit(encoder.encode_passage, *_input(passage)) if source.is_new else None
             waiting.append((row, source, len(passage.sentences), future))
@@ -93,12 +112,14 @@ def _input(passage: Passage) -> tuple[str, list[tuple[int, int]]]:
 
 
 class _RowFiles:
-    """passages.f32 and sentences.f16, appended row by row and readable meanwhile."""
+    """passages.f32 and sentences.f16, or what follows those of ``base``; appended row by row and readable meanwhile."""
 
-    def __init__(self, folder: Path, dim: int) -> None:
+    def __init__(self, folder: Path, dim: int, base: Base) -> None:
         self._dim = dim
-        self._passages = (folder / "passages.f32").open("w+b")
-        self._sentences = (folder / "sentences.f16").open("w+b")
+        self._base = base
+        self._passages = (folder / _PASSAGES).open("w+b")
+        self._passages.write(base.tail.tobytes())
+        self._sentences = (folder / (SENTENCES_TAIL if base.rows else SENTENCES)).open("a+b")  # a tail is there already
 
     def __enter__(self) -> _RowFiles:
         return self
@@ -115,7 +136,8 @@ class _RowFiles:
         """Rows written before: a passage, and ``count`` sentences."""
         self._passages.flush()
         self._sentences.flush()
-        passage = os.pread(self._passages.fileno(), self._dim * 4, source.passage * self._dim * 4)
-        sentences = os.pread(self._sentences.fileno(), count * self._dim * 2, source.sentence * self._dim * 2)
+        row, first = source.passage - self._base.rows_in_base, source.sentence - self._base.sentence_rows_in_base
+        passage = os.pread(self._passages.fileno(), self._dim * 4, row * self._dim * 4)
+        sentences = os.pread(self._sentences.fileno(), count * self._dim * 2, first * self._dim * 2)
         block = np.frombuffer(sentences, dtype=np.float16).reshape(count, self._dim)
         return EncodedPassage(np.frombuffer(passage, dtype=np.float32), block.astype(np.float32))

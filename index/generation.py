@@ -6,7 +6,8 @@ data/
   embedding.journal        vectors of a build under way, or of one that was interrupted
   writer.lock  leases/     one writer; who still reads which generation
   encoders/                exported models
-  generations/000012/      MANIFEST.json documents.db vectors.faiss sentences.f16 lexical/
+  generations/000012/      MANIFEST.json documents.db vectors.faiss sentences.f16 lexical/, and tails of both vectors
+                           where a large generation was extended (index.extend)
 """
 
 from __future__ import annotations
@@ -15,19 +16,24 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from hashlib import sha256
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, Any
+
+import numpy as np
 
 from index.errors import Busy, CorruptGeneration, IncompatibleIndex, NoGeneration, NotFound
 from index.lexical import LexicalIndex
 from index.store import Store
 from index.vectors import PassageVectors, SentenceVectors
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+VECTORS, VECTORS_TAIL = "vectors.faiss", "vectors.tail.faiss"
+SENTENCES, SENTENCES_TAIL = "sentences.f16", "sentences.tail.f16"
 KEPT = 2  # newest generations kept, beside the live one and any that is being read
 _HASH_BLOCK = 1 << 20
 
@@ -84,7 +90,8 @@ class Manifest:
 
     name: str
     created_at: str  # ISO 8601, UTC
-    counts: dict[str, int]  # documents, passages, sentences, skipped
+    counts: dict[str, int]  # documents, passages, sentences, skipped; passage_rows, sentence_rows with those gone
+    vectors: dict[str, Any]  # how passage vectors are searched: index.vectors.VectorCard
     encoder: dict[str, Any]  # name, fingerprint, dim, window
     rules: str  # fingerprint of parsers, sentence and passage rules
     report: dict[str, Any]  # the ingest report of the build
@@ -114,15 +121,17 @@ def _files_of(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "MANIFEST.json")
 
 
-def seal(folder: Path, **about: Any) -> str:
+def seal(folder: Path, linked: Mapping[str, dict[str, Any]] = MappingProxyType({}), **about: Any) -> str:
     """Make ``folder`` durable: fsync every file, write MANIFEST.json with their hashes, read everything back.
 
-    ``about`` are the fields of Manifest but ``files``. Returns the SHA-256 of the manifest."""
+    ``linked`` are entries of files that another generation has too and that were read back there in this build: they
+    are not read again. ``about`` are the other fields of Manifest. Returns the SHA-256 of the manifest."""
     paths = _files_of(folder)
     for path in [*paths, *(entry for entry in folder.rglob("*") if entry.is_dir())]:
         _fsync(path)
     files = {
-        path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": _hash_file(path)} for path in paths
+        name: linked.get(name) or {"size": path.stat().st_size, "sha256": _hash_file(path)}
+        for name, path in ((path.relative_to(folder).as_posix(), path) for path in paths)
     }
     body = {"format": FORMAT_VERSION, **about, "files": files}
     # The checksum tells a damaged manifest even when CURRENT, which holds its hash, is lost.
@@ -131,7 +140,7 @@ def seal(folder: Path, **about: Any) -> str:
     manifest.write_text(text, "utf-8")
     _fsync(manifest)
     _fsync(folder)
-    verify(folder)
+    verify(folder, unread=linked)
     return sha256(text.encode()).hexdigest()
 
 
@@ -211,8 +220,9 @@ def read_manifest(folder: Path, expected_sha256: str = "") -> Manifest:
     return Manifest(**body)
 
 
-def verify(folder: Path, expected_sha256: str = "") -> Manifest:
-    """Read every file back against the manifest. Raises CorruptGeneration naming the first that differs."""
+def verify(folder: Path, expected_sha256: str = "", unread: Container[str] = ()) -> Manifest:
+    """Read every file but ``unread`` back against the manifest. Raises CorruptGeneration naming the first that
+    differs."""
     manifest = read_manifest(folder, expected_sha256)
     present = {path.relative_to(folder).as_posix() for path in _files_of(folder)}
     for name in sorted(present ^ set(manifest.files)):
@@ -221,7 +231,7 @@ def verify(folder: Path, expected_sha256: str = "") -> Manifest:
     for name, entry in manifest.files.items():
         path = folder / name
         try:
-            whole = path.stat().st_size == entry["size"] and _hash_file(path) == entry["sha256"]
+            whole = path.stat().st_size == entry["size"] and (name in unread or _hash_file(path) == entry["sha256"])
         except OSError as error:  # a bad sector, or a file that went away meanwhile
             raise CorruptGeneration(f"{name} of generation {folder.name}: {error}.", remedy=_REBUILD) from error
         if not whole:
@@ -251,17 +261,27 @@ class Generation:
 
     def __init__(self, folder: Path, expected_sha256: str = "") -> None:
         """Raises CorruptGeneration before anything damaged is loaded."""
+        self.folder = folder
         self.manifest = verify(folder, expected_sha256)
         self.name = self.manifest.name
         self.store = Store((folder / "documents.db").resolve())
-        self.vectors = PassageVectors(folder / "vectors.faiss")
-        self.sentences = SentenceVectors(folder / "sentences.f16", int(self.manifest.encoder["dim"]))
+        tails = [folder / name if name in self.manifest.files else None for name in (VECTORS_TAIL, SENTENCES_TAIL)]
+        gone = self.store.gone()
+        self.vectors = PassageVectors(folder / VECTORS, tails[0], gone)
+        self.sentences = SentenceVectors(folder / SENTENCES, int(self.manifest.encoder["dim"]), tails[1])
         self.lexical = LexicalIndex(folder / "lexical")
         counts = self.manifest.counts
-        found = (len(self.vectors), len(self.sentences), len(self.lexical))
-        if found != (counts["passages"], counts["sentences"], counts["passages"]):
+        found = (len(self.vectors), len(self.sentences), len(self.lexical), len(self.lexical) + len(gone))
+        if found != tuple(counts[name] for name in ("passage_rows", "sentence_rows", "passages", "passage_rows")):
             self.close()
             raise CorruptGeneration(f"The parts of generation {self.name} do not belong together.", remedy=_REBUILD)
+
+    def rows(self) -> Sequence[int]:
+        """The passage rows there are, ascending."""
+        every = range(len(self.vectors))
+        if not len(self.vectors.gone):
+            return every
+        return list(np.setdiff1d(np.arange(len(every)), self.vectors.gone))
 
     def close(self) -> None:
         self.store.close()

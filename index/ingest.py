@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import sha256
 from pathlib import Path
 
 from index.errors import SkipFile, SourceError
+from index.extend import EXTEND_FROM
 from index.generation import Generation
 from index.journal import Journal
 from index.parse import PARSER_VERSION, Limits, format_of, parse
@@ -23,7 +25,8 @@ from index.schema import KnownFile, StoredContent
 from index.store import Store
 from index.store_writer import Writer, content_of
 from index.types import Encoder, IngestReport, Parsed, PassageSpan, Skipped
-from index.walk import FoundFile, printable, read, walk
+from index.vectors import EXACT_ROWS
+from index.walk import FoundFile, printable, read
 
 # Reasons that speak of this attempt, not of the file: they are not remembered, so the file is tried again.
 _TRANSIENT = frozenset({"unreadable", "vanished", "unstable"})
@@ -43,6 +46,8 @@ class BuildOptions:
     full: bool = False  # start from nothing: parse and embed everything again
     plan: bool = False  # only say what would be done
     threads: int = 0  # encoder threads; 0: one a core
+    extend_from: int = EXTEND_FROM  # passages from which an update extends the generation before
+    exact_rows: int = EXACT_ROWS  # passages up to which every vector is looked at in a search
 
 
 def rules_fingerprint(max_tokens: int, limits: Limits) -> str:
@@ -71,17 +76,18 @@ class VectorSource:
 
 
 class VectorSources:
-    """A VectorSource a passage row, kept small: there may be millions."""
+    """A VectorSource for every passage row from ``first_row`` on, kept small: there may be millions."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_row: int) -> None:
+        self.first_row = first_row
         self._passage, self._sentence, self._origin = array("q"), array("q"), array("b")
         self.n_new = 0
 
     def __len__(self) -> int:
         return len(self._passage)
 
-    def __getitem__(self, row: int) -> VectorSource:
-        return VectorSource(Origin(self._origin[row]), self._passage[row], self._sentence[row])
+    def __getitem__(self, i: int) -> VectorSource:
+        return VectorSource(Origin(self._origin[i]), self._passage[i], self._sentence[i])
 
     def append(self, source: VectorSource) -> None:
         self._passage.append(source.passage)
@@ -90,49 +96,67 @@ class VectorSources:
         self.n_new += source.is_new
 
 
+def rules_of(options: BuildOptions, encoder: Encoder) -> str:
+    """The rules that a build with these options and this encoder follows."""
+    return rules_fingerprint(min(options.max_tokens or encoder.window, encoder.window), options.limits)
+
+
+def fits(previous: Generation | None, options: BuildOptions, encoder: Encoder) -> bool:
+    """Whether texts, passages and vectors of ``previous`` are all as this build would make them."""
+    return (
+        previous is not None
+        and previous.manifest.encoder["fingerprint"] == encoder.fingerprint
+        # Another encoder counts other tokens, so its passages end elsewhere.
+        and previous.manifest.rules == rules_of(options, encoder)
+    )
+
+
 class Ingest:
     """Fills a documents.db from a folder, starting from what ``previous`` knows."""
 
     def __init__(
-        self, options: BuildOptions, encoder: Encoder, previous: Generation | None, writer: Writer, journal: Journal
+        self,
+        options: BuildOptions,
+        encoder: Encoder,
+        previous: Generation | None,
+        writer: Writer,
+        journal: Journal,
+        skipped: Sequence[Skipped] = (),
+        *,
+        extends: bool = False,
     ) -> None:
+        """``skipped`` is what the scan left out. ``extends`` says that ``writer`` has a copy of what ``previous``
+        holds, so that known contents are kept and not added."""
         self.options = options
         self.encoder = encoder
         self.max_tokens = min(options.max_tokens or encoder.window, encoder.window)
-        self.rules = rules_fingerprint(self.max_tokens, options.limits)
-        self.sources = VectorSources()
-        self.skipped: list[Skipped] = []
+        self.rules = rules_of(options, encoder)
+        self.sources = VectorSources(writer.next_row)
+        self.skipped = list(skipped)
         self.stale: list[str] = []
         self._writer = writer
         self._journal = journal
+        self._extends = extends
         same_encoder = previous is not None and previous.manifest.encoder["fingerprint"] == encoder.fingerprint
-        # Another encoder counts other tokens, so its passages end elsewhere.
-        same_rules = same_encoder and previous is not None and previous.manifest.rules == self.rules
         # Vectors are worth keeping under other passage rules too: many passages come out the same.
         self._vectors: Store | None = previous.store if previous is not None and same_encoder else None
-        self._texts: Store | None = previous.store if previous is not None and same_rules else None
+        self._texts = previous.store if previous is not None and fits(previous, options, encoder) else None
         self._known = self._texts.known_files() if self._texts is not None else {}
         self._known_contents = self._texts.contents_by_hash() if self._texts is not None else {}
         self._known_skips = self._texts.known_skips() if self._texts is not None else {}
         # What was served before, under whatever rules, for telling added from changed.
         self._before = previous.store.known_files() if previous is not None else {}
         self._contents: dict[tuple[str, str], int] = {}
-        self._text_hashes: list[str] = []  # by content
+        self._text_hashes: dict[int, str] = {}  # by content
         self._rows_by_key: dict[bytes, tuple[int, int]] = {}
         self._documents: dict[bytes, tuple[str, str, int]] = {}  # path -> (document id, bytes sha256, content)
         self._notes: list[tuple[str, str]] = []
         self._chars_embedded = 0
 
     @property
-    def starts_from_everything(self) -> bool:
-        """Whether texts and vectors of the previous generation are both as this build would make them."""
-        return self._texts is not None and self._vectors is not None
-
-    def scan(self) -> list[FoundFile]:
-        """The files to take in; those left out are noted."""
-        options = self.options
-        files, self.skipped = walk(options.source, exclude=options.data, max_bytes=options.max_file_bytes)
-        return files
+    def rows(self) -> tuple[int, int]:
+        """How many rows of passages and sentences there are, with those that are gone."""
+        return self._writer.next_row, self._writer.next_sentence
 
     def add(self, file: FoundFile) -> None:
         """Take in one file, or note why it is left out."""
@@ -190,14 +214,23 @@ class Ingest:
     def _add_document(self, file: FoundFile, digest: str, fmt: str, stale: str = "") -> None:
         number = self._contents.get((digest, fmt))
         if number is None:
-            assert self._texts is not None
-            number = self._add_content(self._texts.content(self._known_contents[digest, fmt]))
+            number = self._add_known(digest, fmt)
         document_id = self._writer.add_document(file.path, file.stat, digest, number, stale)
         self._documents[file.path] = (document_id, digest, number)
 
+    def _add_known(self, digest: str, fmt: str) -> int:
+        """Add a text that the previous generation has; returns its number."""
+        assert self._texts is not None
+        number, text_sha256 = self._known_contents[digest, fmt]
+        if not self._extends:
+            return self._add_content(self._texts.content(number))
+        self._contents[digest, fmt] = number
+        self._text_hashes[number] = text_sha256
+        return self._writer.keep(number)
+
     def _add_content(self, content: StoredContent) -> int:
         """Add a text and note, for each of its passages, where its vectors will come from."""
-        row, sentence = self._writer.n_passages, self._writer.n_sentences
+        row, sentence = self._writer.next_row, self._writer.next_sentence
         for passage in content.passages:
             source = self._source_of(passage.key)
             if source.is_new:
@@ -208,7 +241,7 @@ class Ingest:
             sentence += len(passage.span.sentences)
         number = self._writer.add_content(content)
         self._contents[content.bytes_sha256, content.format] = number
-        self._text_hashes.append(content.text_sha256)
+        self._text_hashes[number] = content.text_sha256
         return number
 
     def _source_of(self, key: bytes) -> VectorSource:
@@ -245,7 +278,7 @@ class Ingest:
             for path, (document_id, _, _) in self._documents.items()
             if path in self._before and self._before[path].document_id != document_id
         ]
-        n_passages = self._writer.n_passages
+        n_passages, n_sentences = self._writer.counts()
         return IngestReport(
             generation="",
             published=False,
@@ -260,7 +293,7 @@ class Ingest:
             warnings=tuple(self._writer.notes()),
             documents=len(self._documents),
             passages=n_passages,
-            sentences=self._writer.n_sentences,
+            sentences=n_sentences,
             passages_embedded=self.sources.n_new,
             passages_reused=n_passages - self.sources.n_new,
             chars_embedded=self._chars_embedded,

@@ -5,12 +5,16 @@ Queries are built term by term and never parsed, so ``AND ( " * :`` in a questio
 
 from __future__ import annotations
 
+import json
 import math
 import re
+import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import tantivy
+
+from index.linking import link
 
 # Two fields: what stands in the passage, and what stands above it (title and headings).
 _TEXT, _ABOVE, _ROW = "text", "above", "row"
@@ -71,11 +75,30 @@ def _schema() -> tantivy.Schema:
 
 
 def write(folder: Path, passages: Iterable[tuple[int, str, str]]) -> None:
-    """Write a BM25 index of ``(row, text, above)`` into the empty ``folder``."""
+    """Write a BM25 index of ``(row, text, above)`` into the new ``folder``."""
     folder.mkdir()
+    _change(folder, passages)
+
+
+def extend(previous: Path, folder: Path, gone: Iterable[int], passages: Iterable[tuple[int, str, str]]) -> None:
+    """Write into the new ``folder`` what ``previous`` holds, without the rows ``gone`` and with ``passages``.
+
+    tantivy never changes a segment's file, so those are linked, and the cost is that of the change."""
+    folder.mkdir()
+    for path in previous.iterdir():
+        if path.suffix == ".json":  # the lists of segments and files, which are rewritten
+            shutil.copyfile(path, folder / path.name)
+        elif path.suffix != ".lock":
+            link(path, folder / path.name)
+    _change(folder, passages, gone)
+
+
+def _change(folder: Path, passages: Iterable[tuple[int, str, str]], gone: Iterable[int] = ()) -> None:
     index = tantivy.Index(_schema(), path=str(folder))
     index.register_tokenizer(_ANALYZER, _analyzer())
     writer = index.writer(heap_size=_WRITER_BYTES, num_threads=1)  # one thread: the same input, the same order
+    if rows := list(gone):
+        writer.delete_documents_by_query(tantivy.Query.term_set_query(_schema(), _ROW, rows))
     for row, text, above in passages:
         document = tantivy.Document()
         document.add_text(_TEXT, text)
@@ -84,6 +107,11 @@ def write(folder: Path, passages: Iterable[tuple[int, str, str]]) -> None:
         writer.add_document(document)
     writer.commit()
     writer.wait_merging_threads()
+
+
+def _idf(count: int, frequency: int) -> float:
+    """Lucene's, which is never negative."""
+    return math.log(1.0 + (count - frequency + 0.5) / (frequency + 0.5))
 
 
 class LexicalIndex:
@@ -95,21 +123,31 @@ class LexicalIndex:
         self._index.register_tokenizer(_ANALYZER, _analyzer())
         self._index.reload()
         self._searcher = self._index.searcher()
+        # What is removed from a segment stays counted in how common a word is until the segment is merged. That is
+        # made up for in _weighed; in the mean length of a passage it is not.
+        segments = json.loads((folder / "meta.json").read_text("utf-8"))["segments"]
+        self._n_counted = sum(int(segment["max_doc"]) for segment in segments)
+        self._is_worn = self._n_counted > len(self)
 
     def __len__(self) -> int:
         return int(self._searcher.num_docs)
 
     def idf(self, term: str) -> float:
         """BM25's inverse document frequency of ``term`` in passages' text; highest for a term that never occurs."""
-        count, frequency = len(self), int(self._searcher.doc_freq(_TEXT, term))
-        return math.log(1.0 + (count - frequency + 0.5) / (frequency + 0.5))
+        return _idf(len(self), self._frequency(_TEXT, term))
+
+    def _frequency(self, field: str, term: str) -> int:
+        """How many passages hold ``term`` in ``field``."""
+        if not self._is_worn:
+            return int(self._searcher.doc_freq(field, term))
+        held = self._searcher.search(self._term(field, term), limit=1, count=True)
+        return int(held.count or 0)
 
     def search(self, query: Sequence[str], k: int, rows: Sequence[int] | None = None) -> list[tuple[int, float]]:
         """The ``k`` best ``(row, BM25)`` for the terms ``query``, best first, among ``rows`` when given."""
         clauses = []
         for term in query:
-            text, above = self._held(term)
-            clauses += [text, tantivy.Query.boost_query(above, _ABOVE_BOOST)]
+            clauses += [self._weighed(_TEXT, term, 1.0), self._weighed(_ABOVE, term, _ABOVE_BOOST)]
         return self._best(clauses, k, rows)
 
     def coverage(self, query: Sequence[str], rows: Sequence[int]) -> list[tuple[int, float]]:
@@ -126,7 +164,17 @@ class LexicalIndex:
         return [(row, score / whole) for row, score in self._best(clauses, len(rows), rows)]
 
     def _held(self, term: str) -> list[tantivy.Query]:
-        return [tantivy.Query.term_query(self._schema, field, term, "freq") for field in (_TEXT, _ABOVE)]
+        return [self._term(field, term) for field in (_TEXT, _ABOVE)]
+
+    def _term(self, field: str, term: str) -> tantivy.Query:
+        return tantivy.Query.term_query(self._schema, field, term, "freq")
+
+    def _weighed(self, field: str, term: str, weight: float) -> tantivy.Query:
+        """Scores as if the passages that are gone had never been counted in the term's idf."""
+        if self._is_worn:
+            counted = int(self._searcher.doc_freq(field, term))
+            weight *= _idf(len(self), self._frequency(field, term)) / _idf(self._n_counted, counted)
+        return tantivy.Query.boost_query(self._term(field, term), weight) if weight != 1.0 else self._term(field, term)
 
     def _best(self, clauses: Sequence[tantivy.Query], k: int, rows: Sequence[int] | None) -> list[tuple[int, float]]:
         """The ``k`` rows with the highest sum of the clauses that match, among ``rows`` when given."""

@@ -17,14 +17,15 @@ CREATE TABLE places (place INTEGER PRIMARY KEY, fields TEXT UNIQUE);
 CREATE TABLE passages (row INTEGER PRIMARY KEY, content INTEGER, start INTEGER, "end" INTEGER, n_tokens INTEGER,
     place INTEGER, text TEXT, text_sha256 BLOB, key BLOB, first_sentence INTEGER, n_sentences INTEGER);
 CREATE TABLE sentences (row INTEGER PRIMARY KEY, start INTEGER, "end" INTEGER, kind TEXT, place INTEGER);
+CREATE TABLE gone (row INTEGER PRIMARY KEY);
 CREATE TABLE skipped (path BLOB, source TEXT, reason TEXT, detail TEXT, size INTEGER, mtime_ns INTEGER,
     ctime_ns INTEGER, inode INTEGER);
 """
 INDEXES = (
-    "CREATE INDEX passages_content ON passages (content)",
-    "CREATE INDEX passages_key ON passages (key)",
-    "CREATE INDEX documents_content ON documents (content)",
-    "CREATE INDEX documents_source ON documents (source)",
+    "CREATE INDEX IF NOT EXISTS passages_content ON passages (content)",
+    "CREATE INDEX IF NOT EXISTS passages_key ON passages (key)",
+    "CREATE INDEX IF NOT EXISTS documents_content ON documents (content)",
+    "CREATE INDEX IF NOT EXISTS documents_source ON documents (source)",
 )
 
 
@@ -59,6 +60,7 @@ class KnownFile:
     content: int
     bytes_sha256: str
     format: str
+    n_passages: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def _rows_to_look_in(
     """Passage rows, ascending; None for all of them."""
     if not without:
         return generation.store.rows_of(documents) if documents is not None else None
-    some = generation.store.rows_of(documents) if documents is not None else range(len(generation.vectors))
+    some = generation.store.rows_of(documents) if documents is not None else generation.rows()
     out = set(generation.store.rows_of(without))
     return [row for row in some if row not in out]
 

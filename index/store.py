@@ -20,6 +20,7 @@ from index.types import Document, Passage, PassageSpan, Place, Sentence, Sentenc
 from index.walk import Stat
 
 _REBUILD = "Run footnote index --full to build it again from the source folder."
+_ROWS_AT_A_TIME = 1_000  # of a table that is read through
 _DOCUMENT = (
     "SELECT d.document_id, d.source, c.title, c.format, c.bytes_sha256, c.text_sha256, d.size, c.n_chars, c.n_passages,"
     " c.n_sentences, c.warnings, d.stale, d.content,"
@@ -167,14 +168,17 @@ class Store:
             )
         ]
 
-    def lexical_rows(self) -> Iterator[tuple[int, str, str]]:
-        """``(row, text, title and headings)`` of every passage, for the lexical index."""
-        for row, text, place, title in self._all(
+    def lexical_rows(self, first: int = 0) -> Iterator[tuple[int, str, str]]:
+        """``(row, text, title and headings)`` of every passage from row ``first`` on, for the lexical index."""
+        while rows := self._all(
             "SELECT p.row, p.text, p.place, c.title FROM passages p JOIN contents c ON c.content = p.content"
-            " ORDER BY p.row"
+            f" WHERE p.row >= ? ORDER BY p.row LIMIT {_ROWS_AT_A_TIME}",
+            (first,),
         ):
-            path = self._place(place).heading_path
-            yield row, text, "\n".join((title, *path) if title not in path else path)
+            for row, text, place, title in rows:
+                path = self._place(place).heading_path
+                yield row, text, "\n".join((title, *path) if title not in path else path)
+            first = rows[-1][0] + 1
 
     def _place(self, number: int) -> Place:
         place = self._places.get(number)
@@ -188,11 +192,11 @@ class Store:
     def known_files(self) -> dict[bytes, KnownFile]:
         rows = self._all(
             "SELECT d.path, d.size, d.mtime_ns, d.ctime_ns, d.inode, d.document_id, d.content, c.bytes_sha256,"
-            " c.format FROM documents d JOIN contents c ON c.content = d.content"
+            " c.format, c.n_passages FROM documents d JOIN contents c ON c.content = d.content"
         )
         return {
-            path: KnownFile(path, Stat(size, mtime, ctime, inode), name, content, sha, fmt)
-            for path, size, mtime, ctime, inode, name, content, sha, fmt in rows
+            path: KnownFile(path, Stat(size, mtime, ctime, inode), name, content, sha, fmt, passages)
+            for path, size, mtime, ctime, inode, name, content, sha, fmt, passages in rows
         }
 
     def known_skips(self) -> dict[bytes, tuple[Stat, Skipped]]:
@@ -205,10 +209,14 @@ class Store:
     def skipped(self) -> list[Skipped]:
         return [Skipped(*row) for row in self._all("SELECT source, reason, detail FROM skipped ORDER BY source")]
 
-    def contents_by_hash(self) -> dict[tuple[str, str], int]:
-        return {
-            (sha, fmt): number for number, sha, fmt in self._all("SELECT content, bytes_sha256, format FROM contents")
-        }
+    def contents_by_hash(self) -> dict[tuple[str, str], tuple[int, str]]:
+        """``(SHA-256 of the bytes, format)`` to the number of the content and its text's SHA-256."""
+        rows = self._all("SELECT content, bytes_sha256, format, text_sha256 FROM contents")
+        return {(sha, fmt): (number, text_sha) for number, sha, fmt, text_sha in rows}
+
+    def gone(self) -> list[int]:
+        """Passage rows whose passage is gone while their vector still lies there, ascending."""
+        return [row for (row,) in self._all("SELECT row FROM gone ORDER BY row")]
 
     def content(self, number: int) -> StoredContent:
         ((sha, fmt, text_sha, title, warnings),) = self._all(

@@ -1,11 +1,11 @@
-"""Fills a new documents.db, once."""
+"""Fills a documents.db, once: a new one, or a copy of the previous generation's."""
 
 from __future__ import annotations
 
 import json
 import sqlite3
 from bisect import bisect_right
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
 
@@ -30,18 +30,48 @@ def content_of(
 
 
 class Writer:
-    """Fills a new documents.db, passages and sentences numbered in the order they are added."""
+    """Fills a documents.db, passages and sentences numbered in the order they are added."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, rows: tuple[int, int] | None = None) -> None:
+        """A new file; or, with ``rows``, the copy of a published one that has so many rows of passages and sentences.
+
+        Its contents stay until finish(), which removes those that were not kept; its documents are to be added anew."""
         self._db = sqlite3.connect(path, isolation_level=None)
         # Durability comes from one fsync of the finished file; a half-written one is never published.
-        self._db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; BEGIN;" + SCHEMA)
+        self._db.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA secure_delete = ON; BEGIN;")
+        self._kept: set[int] | None = None
         self._places: dict[Place, int] = {}
-        self.n_contents = self.n_passages = self.n_sentences = self.n_documents = 0
+        self.n_documents = 0
+        self.next_content = self.next_row = self.next_sentence = self._next_place = 0
+        if rows is None:
+            self._add_tables()
+        else:
+            self._take_over(*rows)
+
+    def _add_tables(self) -> None:
+        for statement in SCHEMA.split(";"):
+            self._db.execute(statement)
+
+    def _take_over(self, rows: int, sentences: int) -> None:
+        self._kept = set()
+        self.next_row, self.next_sentence = rows, sentences
+        self.next_content = int(self._db.execute("SELECT coalesce(max(content), -1) + 1 FROM contents").fetchone()[0])
+        for number, fields in self._db.execute("SELECT place, fields FROM places").fetchall():
+            path, *rest = json.loads(fields)
+            self._places[Place(tuple(path), *rest)] = number
+        self._next_place = max(self._places.values(), default=-1) + 1
+        self._db.execute("DELETE FROM documents")
+        self._db.execute("DELETE FROM skipped")
+
+    def keep(self, content: int) -> int:
+        """Have a content of the published file stay; returns its number."""
+        assert self._kept is not None, "a new file holds no content yet"
+        self._kept.add(content)
+        return content
 
     def add_content(self, content: StoredContent) -> int:
         """Add a text with its passages (their ``row`` and ``first_sentence`` are given anew); returns its number."""
-        number = self.n_contents
+        number = self.next_content
         chars = content.passages[-1].span.end if content.passages else 0
         sentences = sum(len(passage.span.sentences) for passage in content.passages)
         self._db.execute(
@@ -53,19 +83,21 @@ class Writer:
             span = passage.span
             self._db.execute(
                 "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (self.n_passages, number, span.start, span.end, span.n_tokens, self._place(span.place), passage.text,
-                 sha256(passage.text.encode()).digest(), passage.key, self.n_sentences, len(span.sentences)),
+                (self.next_row, number, span.start, span.end, span.n_tokens, self._place(span.place), passage.text,
+                 sha256(passage.text.encode()).digest(), passage.key, self.next_sentence, len(span.sentences)),
             )  # fmt: skip
             self._db.executemany(
                 "INSERT INTO sentences VALUES (?, ?, ?, ?, ?)",
                 [
-                    (self.n_sentences + i, sentence.start, sentence.end, sentence.kind, self._place(place))
+                    (self.next_sentence + i, sentence.start, sentence.end, sentence.kind, self._place(place))
                     for i, (sentence, place) in enumerate(zip(span.sentences, passage.places, strict=True))
                 ],
             )
-            self.n_passages += 1
-            self.n_sentences += len(span.sentences)
-        self.n_contents += 1
+            self.next_row += 1
+            self.next_sentence += len(span.sentences)
+        self.next_content += 1
+        if self._kept is not None:
+            self._kept.add(number)
         return number
 
     def add_document(self, path: bytes, stat: Stat, bytes_sha256: str, content: int, stale: str = "") -> str:
@@ -87,7 +119,8 @@ class Writer:
     def _place(self, place: Place) -> int:
         number = self._places.get(place)
         if number is None:
-            number = self._places[place] = len(self._places)
+            number = self._places[place] = self._next_place
+            self._next_place += 1
             fields = [place.heading_path, place.page, place.slide, place.sheet, place.row, place.chapter]
             self._db.execute("INSERT INTO places VALUES (?, ?)", (number, json.dumps(fields)))
         return number
@@ -101,10 +134,41 @@ class Writer:
         return [(source, note) for source, warnings in rows for note in json.loads(warnings)]
 
     def finish(self) -> None:
-        """Build the look-up indexes and make the file whole."""
+        """Remove what was not kept, build the look-up indexes and make the file whole."""
         for statement in INDEXES:
             self._db.execute(statement)
+        if self._kept is not None:
+            held = {row[0] for row in self._db.execute("SELECT content FROM contents")}
+            self._remove(sorted(held - self._kept))
         self._db.execute("COMMIT")
+
+    def _remove(self, contents: Iterable[int]) -> None:
+        """Their rows go, and what stood there is overwritten with zeros (secure_delete)."""
+        places: set[int] = set()
+        for content in contents:
+            rows = "SELECT row, first_sentence, n_sentences, place FROM passages WHERE content = ?"
+            for row, first, count, place in self._db.execute(rows, (content,)).fetchall():
+                span = (first, first + count)
+                found = self._db.execute("SELECT place FROM sentences WHERE row >= ? AND row < ?", span)
+                places |= {place, *(one for (one,) in found)}
+                self._db.execute("DELETE FROM sentences WHERE row >= ? AND row < ?", span)
+                self._db.execute("INSERT INTO gone VALUES (?)", (row,))
+            self._db.execute("DELETE FROM passages WHERE content = ?", (content,))
+            self._db.execute("DELETE FROM contents WHERE content = ?", (content,))
+        if places:
+            self._remove_places(places)
+
+    def _remove_places(self, places: set[int]) -> None:
+        """Those of ``places`` where nothing stands any more: a heading is text as well."""
+        used = {row[0] for row in self._db.execute("SELECT place FROM sentences UNION SELECT place FROM passages")}
+        self._db.executemany("DELETE FROM places WHERE place = ?", [(place,) for place in places - used])
+
+    def counts(self) -> tuple[int, int]:
+        """How many passages and sentences the finished file holds."""
+        ((passages, sentences),) = self._db.execute(
+            "SELECT coalesce(sum(n_passages), 0), coalesce(sum(n_sentences), 0) FROM contents"
+        ).fetchall()
+        return int(passages), int(sentences)
 
     def close(self) -> None:
         self._db.close()

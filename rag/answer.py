@@ -177,7 +177,7 @@ def _reason(
 ) -> Reason:
     if question.documents and not documents:
         return "not_indexed"
-    if not len(generation.vectors):
+    if not len(generation.lexical):
         return "index_empty"
     if not hits:
         return "no_evidence"

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from index.types import Matrix, Vector
-from index.vectors import PassageVectors, SentenceVectors, write_passages
+from index.vectors import MIN_RECALL, PassageVectors, SentenceVectors, write_passages
 
 
 def unit_rows(n: int, dim: int, seed: int = 0) -> Matrix:
@@ -16,10 +16,16 @@ def unit_rows(n: int, dim: int, seed: int = 0) -> Matrix:
     return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
 
-def stored(folder: Path, rows: Matrix, block: int = 7) -> PassageVectors:
-    blocks = (rows[i : i + block] for i in range(0, len(rows), block))
-    assert write_passages(folder / "vectors.faiss", rows.shape[1], blocks) == len(rows)
+def stored(folder: Path, rows: Matrix) -> PassageVectors:
+    assert write_passages(folder / "vectors.faiss", rows).kind == "exact"
     return PassageVectors(folder / "vectors.faiss")
+
+
+def in_clusters(n: int, dim: int, clusters: int, seed: int = 0) -> Matrix:
+    """Rows as texts have them: about some hundred subjects."""
+    noise = np.random.default_rng(seed).standard_normal((n, dim)) * 0.6 / np.sqrt(dim)
+    rows = unit_rows(clusters, dim, seed=7)[np.random.default_rng(seed).integers(clusters, size=n)] + noise
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)
 
 
 def slow_search(rows: Matrix, query: Vector, k: int, among: list[int]) -> list[tuple[int, float]]:
@@ -64,6 +70,66 @@ def test_rows_are_given_back_bit_for_bit(tmp_path: Path) -> None:
     vectors = stored(tmp_path, rows)
     assert np.array_equal(vectors.rows([8, 0, 3]), rows[[8, 0, 3]])
     assert vectors.rows([]).shape == (0, 8)
+
+
+def test_an_inexact_index_finds_nearly_what_a_look_at_every_row_finds(tmp_path: Path) -> None:
+    rows, queries = in_clusters(4_000, 32, 100), in_clusters(50, 32, 100, seed=3)
+    card = write_passages(tmp_path / "ivf", rows, queries, exact_rows=1_000)
+    vectors, exact = PassageVectors(tmp_path / "ivf"), stored(tmp_path, rows)
+    assert card.kind == "ivf" and card.recall >= MIN_RECALL and card.queries == 50 and 8 <= card.probes < card.lists
+    shares = []
+    for query in in_clusters(50, 32, 100, seed=4):  # not those that it was measured with
+        wanted = {row for row, _ in exact.search(query, 100)}
+        found = vectors.search(query, 100)
+        shares.append(len(wanted & {row for row, _ in found}) / 100)
+        assert [score for _, score in found] == pytest.approx([float(rows[row] @ query) for row, _ in found], abs=2e-3)
+    assert np.mean(shares) > MIN_RECALL - 0.03
+    assert vectors.rows([17, 3999]) == pytest.approx(rows[[17, 3999]], abs=1e-3)
+
+
+def test_an_index_that_finds_too_little_looks_at_more_lists(tmp_path: Path) -> None:
+    """Rows without any clusters are the worst case: near ones lie in any list."""
+    rows, queries = unit_rows(3_000, 48), unit_rows(40, 48, seed=5)
+    card = write_passages(tmp_path / "ivf", rows, queries, exact_rows=1_000)
+    assert card.recall >= MIN_RECALL and card.probes > 8
+
+
+def test_a_few_rows_of_an_inexact_index_are_all_looked_at(tmp_path: Path) -> None:
+    rows, query = in_clusters(3_000, 16, 50), unit_rows(1, 16, seed=2)[0]
+    write_passages(tmp_path / "ivf", rows, rows[:20], exact_rows=1_000)
+    vectors = PassageVectors(tmp_path / "ivf")
+    among = list(range(5, 3_000, 100))
+    assert [row for row, _ in vectors.search(query, 30, among)] == [
+        row for row, _ in slow_search(rows.astype(np.float16).astype(np.float32), query, 30, among)
+    ]
+
+
+@pytest.mark.parametrize("exact_rows", [10, 10_000])
+def test_a_tail_is_searched_with_its_base_and_what_is_gone_is_not_found(tmp_path: Path, exact_rows: int) -> None:
+    rows, query = in_clusters(2_000, 16, 20), unit_rows(1, 16, seed=2)[0]
+    write_passages(tmp_path / "base", rows[:1_900], rows[:50], exact_rows=exact_rows)
+    write_passages(tmp_path / "tail", rows[1_900:])
+    gone = [0, 7, 1_899, 1_900, 1_999]
+    vectors = PassageVectors(tmp_path / "base", tmp_path / "tail", gone)
+    assert (len(vectors), vectors.in_base, len(vectors.tail())) == (2_000, 1_900, 100)
+    live = [row for row in range(2_000) if row not in gone]
+    found, expected = vectors.search(query, 2_000), slow_search(rows, query, 2_000, live)
+    if exact_rows > 2_000:
+        assert [row for row, _ in found] == [row for row, _ in expected]
+    assert not {row for row, _ in found} & set(gone)
+    some = list(range(0, 2_000, 19))
+    assert {row for row, _ in vectors.search(query, 500, some)} == set(some) - set(gone)
+    assert vectors.rows([1_899, 1_900, 3]) == pytest.approx(rows[[1_899, 1_900, 3]], abs=1e-3)
+
+
+def test_sentences_of_a_tail_follow_those_of_the_base(tmp_path: Path) -> None:
+    rows = unit_rows(10, 8).astype(np.float16)
+    (tmp_path / "base").write_bytes(rows[:6].tobytes())
+    (tmp_path / "tail").write_bytes(rows[6:].tobytes())
+    sentences = SentenceVectors(tmp_path / "base", 8, tmp_path / "tail")
+    assert (len(sentences), sentences.in_base) == (10, 6)
+    for start, end in ((0, 6), (6, 10), (4, 8), (7, 9), (0, 10), (3, 3)):
+        assert np.array_equal(sentences.rows(start, end), rows[start:end].astype(np.float32))
 
 
 def test_sentence_rows_are_read_where_they_lie(tmp_path: Path) -> None:
