@@ -17,6 +17,7 @@ import json
 import os
 import shutil
 from collections.abc import Container, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from hashlib import sha256
@@ -228,14 +229,18 @@ def verify(folder: Path, expected_sha256: str = "", unread: Container[str] = ())
     for name in sorted(present ^ set(manifest.files)):
         what = "is missing" if name in manifest.files else "does not belong there"
         raise CorruptGeneration(f"{name} of generation {folder.name} {what}.", remedy=_REBUILD)
-    for name, entry in manifest.files.items():
-        path = folder / name
+
+    def is_whole(name: str) -> bool:
+        path, entry = folder / name, manifest.files[name]
         try:
-            whole = path.stat().st_size == entry["size"] and (name in unread or _hash_file(path) == entry["sha256"])
+            return path.stat().st_size == entry["size"] and (name in unread or _hash_file(path) == entry["sha256"])
         except OSError as error:  # a bad sector, or a file that went away meanwhile
             raise CorruptGeneration(f"{name} of generation {folder.name}: {error}.", remedy=_REBUILD) from error
-        if not whole:
-            raise CorruptGeneration(f"{name} of generation {folder.name} is damaged.", remedy=_REBUILD)
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="verify") as pool:
+        for name, whole in zip(manifest.files, pool.map(is_whole, manifest.files), strict=True):
+            if not whole:
+                raise CorruptGeneration(f"{name} of generation {folder.name} is damaged.", remedy=_REBUILD)
     return manifest
 
 

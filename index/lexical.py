@@ -121,6 +121,7 @@ class LexicalIndex:
         self._schema = _schema()
         self._index = tantivy.Index(self._schema, path=str(folder))
         self._index.register_tokenizer(_ANALYZER, _analyzer())
+        self._index.config_reader(reload_policy="manual")  # else a thread looks at the folder twice a second
         self._index.reload()
         self._searcher = self._index.searcher()
         # What is removed from a segment stays counted in how common a word is until the segment is merged. That is

@@ -56,10 +56,7 @@ class Writer:
         self._kept = set()
         self.next_row, self.next_sentence = rows, sentences
         self.next_content = int(self._db.execute("SELECT coalesce(max(content), -1) + 1 FROM contents").fetchone()[0])
-        for number, fields in self._db.execute("SELECT place, fields FROM places").fetchall():
-            path, *rest = json.loads(fields)
-            self._places[Place(tuple(path), *rest)] = number
-        self._next_place = max(self._places.values(), default=-1) + 1
+        self._next_place = int(self._db.execute("SELECT coalesce(max(place), -1) + 1 FROM places").fetchone()[0])
         self._db.execute("DELETE FROM documents")
         self._db.execute("DELETE FROM skipped")
 
@@ -119,11 +116,18 @@ class Writer:
     def _place(self, place: Place) -> int:
         number = self._places.get(place)
         if number is None:
-            number = self._places[place] = self._next_place
-            self._next_place += 1
-            fields = [place.heading_path, place.page, place.slide, place.sheet, place.row, place.chapter]
-            self._db.execute("INSERT INTO places VALUES (?, ?)", (number, json.dumps(fields)))
+            number = self._places[place] = self._number_of(place)
         return number
+
+    def _number_of(self, place: Place) -> int:
+        fields = json.dumps([place.heading_path, place.page, place.slide, place.sheet, place.row, place.chapter])
+        if self._kept is not None:  # the published file may have it
+            found = self._db.execute("SELECT place FROM places WHERE fields = ?", (fields,)).fetchone()
+            if found is not None:
+                return int(found[0])
+        self._db.execute("INSERT INTO places VALUES (?, ?)", (self._next_place, fields))
+        self._next_place += 1
+        return self._next_place - 1
 
     def notes(self) -> list[tuple[str, str]]:
         """``(source, note)``: what the parsers had to say of the documents added."""
@@ -160,7 +164,10 @@ class Writer:
 
     def _remove_places(self, places: set[int]) -> None:
         """Those of ``places`` where nothing stands any more: a heading is text as well."""
-        used = {row[0] for row in self._db.execute("SELECT place FROM sentences UNION SELECT place FROM passages")}
+        asked = json.dumps(sorted(places))
+        among = "place IN (SELECT value FROM json_each(?))"
+        sql = f"SELECT place FROM sentences WHERE {among} UNION SELECT place FROM passages WHERE {among}"
+        used = {row[0] for row in self._db.execute(sql, (asked, asked))}
         self._db.executemany("DELETE FROM places WHERE place = ?", [(place,) for place in places - used])
 
     def counts(self) -> tuple[int, int]:

@@ -88,7 +88,7 @@ def _trained(rows: Matrix) -> Any:
 
 
 def _probing_enough(index: Any, rows: Matrix, queries: Matrix) -> VectorCard:
-    """Set how many lists ``index`` looks at: the fewest, doubling, that find MIN_RECALL of what is nearest."""
+    """Set how many lists ``index`` looks at: the fewest, growing by half, that find MIN_RECALL of what is nearest."""
     asked = np.ascontiguousarray(queries, dtype=np.float32)
     k = min(_RECALL_DEPTH, len(rows))
     exact = _nearest(rows, asked, k)
@@ -99,7 +99,7 @@ def _probing_enough(index: Any, rows: Matrix, queries: Matrix) -> VectorCard:
         recall = float(np.mean([len(set(a) & set(b)) / k for a, b in zip(found, exact, strict=True)]))
         if recall >= MIN_RECALL or index.nprobe == index.nlist:
             return VectorCard("ivf", int(index.nlist), int(index.nprobe), round(recall, 4), len(asked))
-        probes *= 2
+        probes = probes * 3 // 2
 
 
 def _nearest(rows: Matrix, queries: Matrix, k: int) -> NDArray[np.int64]:
