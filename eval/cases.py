@@ -16,7 +16,7 @@ from eval.types import ONE_GROUP, Case, Evidence, Suite
 from rag.types import Role, Turn
 
 _REQUIRED = ("id", "question", "answerable")
-_OPTIONAL = ("messages", "answers", "answers_all", "evidence", "references", "documents", "without", "tags")
+_OPTIONAL = ("messages", "answers", "answers_all", "evidence", "references", "documents", "without", "same_as", "tags")
 TO_REVIEW = "to-review"
 """Tag of a case whose right answer nobody has written down yet."""
 
@@ -118,6 +118,10 @@ def _parse_cases(text: str, path: Path) -> tuple[Case, ...]:
             continue
         first_line[case.id] = number
         cases.append(case)
+    for case in cases:
+        if case.same_as and (case.same_as == case.id or case.same_as not in first_line):
+            where = f"{path}, line {first_line[case.id]}, case {case.id!r}"
+            problems.append(f"{where}: 'same_as' must name another case, and {case.same_as!r} is none")
     if not cases and not problems:
         problems.append(f"{path}: no cases")
     if problems:
@@ -161,6 +165,7 @@ def _parse_case(raw: dict[str, Any]) -> Case:
         references=tuple(_text(item, "a reference") for item in _list(raw, "references")),
         documents=tuple(_text(item, "a document") for item in _list(raw, "documents")),
         without=tuple(_text(item, "a document") for item in _list(raw, "without")),
+        same_as=_text(raw["same_as"], "'same_as'") if "same_as" in raw else "",
         tags=tuple(_text(item, "a tag") for item in _list(raw, "tags")),
     )
     stated = bool(case.answers or case.answers_all or case.evidence or case.references)

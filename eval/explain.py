@@ -12,7 +12,7 @@ from eval.measures import (
     verified_texts,
 )
 from eval.retrieval import covered_groups
-from eval.types import Corpus, Failure, ResolvedCase
+from eval.types import Corpus, Failure, ResolvedCase, Ungrounded
 from rag.types import Answer, AnswerSentence
 from rag.verify import Checker
 
@@ -54,20 +54,27 @@ def _explain_text(resolved: ResolvedCase, answer: Answer, checker: Checker) -> d
     if missing:
         listed = "; ".join(" or ".join(f"“{_short(phrase)}”" for phrase in part) for part in missing)
         notes["answer_correct"] = f"the answer does not contain {listed}"
-    ungrounded = [sentence for sentence in answer.sentences if not is_grounded(sentence, answer, checker)]
-    if ungrounded:
-        listed = "; ".join(f"“{_short(one.text)}” ({_fault(one, answer, checker)})" for one in ungrounded)
+    faults = ungrounded(answer, checker)
+    if faults:
+        listed = "; ".join(f"“{_short(answer.text[one.start : one.end])}” ({one.why})" for one in faults)
         notes["groundedness"] = f"not supported by a verified footnote: {listed}"
     elif not answer.sentences:
         notes["groundedness"] = "the answer has no sentences"
     return notes
 
 
-def _fault(sentence: AnswerSentence, answer: Answer, checker: Checker) -> str:
-    """Why a sentence is not grounded: what was said of it when it was given, or what the checker says of it now."""
-    if sentence.verdict != "supported":
-        return sentence.verdict
-    return checker.verify(sentence.text, verified_texts(sentence, answer)).why
+def ungrounded(answer: Answer, checker: Checker = QUOTATIONS) -> tuple[Ungrounded, ...]:
+    """The sentences that are not grounded, with what was said of them when they were given, or what the checker says of
+    them now."""
+    return tuple(
+        _fault(sentence, answer, checker) for sentence in answer.sentences if not is_grounded(sentence, answer, checker)
+    )
+
+
+def _fault(sentence: AnswerSentence, answer: Answer, checker: Checker) -> Ungrounded:
+    said = checker.verify(sentence.text, verified_texts(sentence, answer))
+    why = said.why if sentence.verdict == "supported" else sentence.verdict
+    return Ungrounded(sentence.start, sentence.end, why, said.unsupported)
 
 
 def _explain_citations(resolved: ResolvedCase, answer: Answer, corpus: Corpus) -> dict[str, str]:

@@ -27,18 +27,19 @@ MEASURES: dict[str, str] = {
     "ndcg_at_10": "ranking of the evidence in the first ten passages (nDCG)",
     "rr": "reciprocal rank of the first passage with evidence",
     "failed": "share of the questions that could not be run",
+    "consistency": "how far questions put in other words are answered from the same places",
     "calibration_error": "how far confidences are from the share of answerable questions (ECE)",
     "latency_p50_ms": "median time to an answer, ms",
     "latency_p95_ms": "95th percentile of the time to an answer, ms",
 }
-"""Every measure a gate may name, with what it says. All but the last four: higher is better."""
+"""Every measure a gate may name, with what it says. All but LOWER_IS_BETTER: higher is better."""
 
 LOWER_IS_BETTER = frozenset({"failed", "calibration_error", "latency_p50_ms", "latency_p95_ms"})
 
 DECISIVE = ("answer_correct", "citation_exact", "abstention_precision", "abstention_recall")
 """A case passes when each of these that applies to it is 1."""
 
-PER_RUN = ("calibration_error", "latency_p50_ms", "latency_p95_ms")
+PER_RUN = ("consistency", "calibration_error", "latency_p50_ms", "latency_p95_ms")
 """Measures of all cases together."""
 
 PER_CASE = tuple(name for name in MEASURES if name not in PER_RUN)

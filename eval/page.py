@@ -4,12 +4,14 @@ What texts become is in eval.markup."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from html import escape
 from statistics import fmean
 
 from eval.markup import h, page, plot, table, tag
 from eval.measures import DECISIVE, LOWER_IS_BETTER, MEASURES, PER_CASE
-from eval.types import Case, Estimate, GateResult, Record, Summary
+from eval.types import Case, Estimate, GateResult, Record, Summary, Ungrounded
 from rag.types import Answer, Citation
 
 _TAG_COLUMNS = (
@@ -173,19 +175,44 @@ def _answer(record: Record) -> str:
         told = h("p", f"Abstained: {answer.reason}.") + (h("p", answer.text) if answer.text else "")
         return tag("section", h("h3", "Answer") + told + tag("ul", nearest, "footnotes"))
     notes = "".join(tag("li", _footnote(citation), value=str(citation.n)) for citation in answer.citations)
-    text = tag("p", _footnoted(answer), "answer")
+    text = tag("p", _footnoted(answer, record.ungrounded), "answer")
     return tag("section", h("h3", "Answer") + text + (tag("ol", notes, "footnotes") if notes else ""))
 
 
-def _footnoted(answer: Answer) -> str:
-    """The answer's text with a raised number where each footnoted part ends."""
+def _footnoted(answer: Answer, faults: Sequence[Ungrounded]) -> str:
+    """The answer's text with a raised number where each footnoted part ends, and what nothing bears out marked."""
+    marked = _marked(answer.text, faults)
     pieces: list[str] = []
     at = 0
     for citation in sorted(answer.citations, key=lambda citation: (citation.answer_end, citation.n)):
         end = max(at, min(citation.answer_end, len(answer.text)))
-        pieces += [escape(answer.text[at:end]), h("sup", str(citation.n))]
+        pieces += [_with_marks(answer.text, at, end, marked), h("sup", str(citation.n))]
         at = end
-    return "".join(pieces) + escape(answer.text[at:])
+    return "".join(pieces) + _with_marks(answer.text, at, len(answer.text), marked)
+
+
+def _marked(text: str, faults: Sequence[Ungrounded]) -> list[tuple[int, int]]:
+    """The spans of ``text`` to be marked, ascending: words that found no support, or the whole of their sentence."""
+    spans: set[tuple[int, int]] = set()
+    for fault in faults:
+        found = [
+            (fault.start + place.start(), fault.start + place.end())
+            for word in fault.words
+            for place in re.finditer(rf"(?<!\w){re.escape(word)}(?!\w)", text[fault.start : fault.end])
+        ]
+        spans.update(found or [(fault.start, fault.end)])
+    return sorted(spans)
+
+
+def _with_marks(text: str, start: int, end: int, spans: Sequence[tuple[int, int]]) -> str:
+    pieces: list[str] = []
+    at = start
+    for first, last in spans:
+        first, last = max(first, at), min(last, end)
+        if first < last:
+            pieces += [escape(text[at:first]), h("mark", text[first:last])]
+            at = last
+    return "".join(pieces) + escape(text[at:end])
 
 
 def _footnote(citation: Citation) -> str:

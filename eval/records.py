@@ -13,7 +13,7 @@ from eval.errors import SuiteError
 from eval.types import Record, ResolvedSuite
 
 RECORDS = "records.jsonl"
-FORMAT = 2  # of a line; a file of another format is not continued
+FORMAT = 3  # of a line; a file of another format is not continued
 
 
 def run_key(resolved: ResolvedSuite, context: Mapping[str, str]) -> str:

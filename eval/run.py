@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from eval.evidence import resolve
-from eval.explain import explain
+from eval.explain import explain, ungrounded
 from eval.files import replace_file
 from eval.measures import DECISIVE, QUOTATIONS, measure_case
 from eval.records import RECORDS, append_record, record_line, run_key, unfinished_records
@@ -137,4 +137,5 @@ def judge(resolved: ResolvedCase, record: Record, corpus: Corpus, checker: Check
     measures = measure_case(resolved, record.answer if record.failure is None else None, corpus, checker)
     passed = record.failure is None and all(measures[name] in (None, 1.0) for name in DECISIVE)
     notes = explain(resolved, record.answer, record.failure, corpus, checker)
-    return replace(record, measures=measures, notes=notes, passed=passed)
+    faults = ungrounded(record.answer, checker) if record.answer is not None else ()
+    return replace(record, measures=measures, notes=notes, passed=passed, ungrounded=faults)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from eval.consistency import consistency
 from eval.gates import check_gates
 from eval.measures import MEASURES, PER_CASE
 from eval.reliability import calibration_error, risk_coverage
@@ -46,6 +47,7 @@ def summarise_measures(records: Sequence[Record]) -> dict[str, Estimate]:
     """Every measure of MEASURES, in its order, over the records to which it applies."""
     elapsed = [record.elapsed_ms for record in records]  # failed cases too: a time-out is not fast
     found = {name: estimate_mean(_values(name, records)) for name in PER_CASE}
+    found["consistency"] = estimate_mean(consistency(records))
     error = calibration_error(_confidences(records))
     found["calibration_error"] = Estimate(error, None, None, len(records))
     found["latency_p50_ms"] = estimate_percentile(elapsed, 50)

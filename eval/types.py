@@ -42,6 +42,7 @@ class Case:
     references: tuple[str, ...] = ()  # whole answers, each good, that an answer's words are compared with
     documents: tuple[str, ...] = ()  # sources to look in; all when empty
     without: tuple[str, ...] = ()  # sources not to look in: what only they say is then unanswerable
+    same_as: str = ""  # id of a case that asks the same in other words
     tags: tuple[str, ...] = ()
 
 
@@ -127,6 +128,16 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
+class Ungrounded:
+    """A sentence of an answer that its footnotes do not bear out."""
+
+    start: int  # answer.text[start:end], code points
+    end: int
+    why: str
+    words: tuple[str, ...]  # of the sentence, as written, that found no support; () when it is the whole of it
+
+
+@dataclass(frozen=True, slots=True)
 class Record:
     """What became of one case; one line of records.jsonl."""
 
@@ -138,6 +149,7 @@ class Record:
     measures: Mapping[str, float | None]  # None: does not apply to this case
     notes: Mapping[str, str]  # measure -> why it is below 1
     passed: bool  # it ran, and every measure of eval.measures.DECISIVE that applies is 1
+    ungrounded: tuple[Ungrounded, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,4 +203,4 @@ def test_a_case_that_did_not_run_counts_as_0_in_all_it_is_judged_by(
 
 def test_every_measure_is_reported_and_described(opened: ResolvedCase) -> None:
     assert tuple(sorted(measure_case(opened, abstention(), CORPUS))) == tuple(sorted(PER_CASE))
-    assert set(MEASURES) == {*PER_CASE, "calibration_error", "latency_p50_ms", "latency_p95_ms"}
+    assert set(MEASURES) == {*PER_CASE, "consistency", "calibration_error", "latency_p50_ms", "latency_p95_ms"}

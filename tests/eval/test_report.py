@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Sequence
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -10,10 +12,12 @@ import pytest
 
 from eval.evidence import resolve
 from eval.measures import MEASURES
+from eval.page import report_html
 from eval.report import REPORTS, write_reports
-from eval.run import ask_cases
+from eval.run import ask_cases, run_case
 from eval.summary import summarise
 from rag.types import Answer, Question
+from rag.verify import Judgement
 from tests.eval.story import CRANES, OPENED, OWNER, TEXTS, abstention, answer, citation, suite
 
 EVIL = "<script>alert('x')</script>"
@@ -146,3 +150,47 @@ def test_the_summary_is_the_same_file_for_the_same_run(out: Path, tmp_path: Path
 
 def test_no_part_of_a_file_is_left_behind(out: Path) -> None:
     assert sorted(path.name for path in out.iterdir()) == sorted(REPORTS)
+
+
+def marked_in(folder: Path, given: Answer) -> list[str]:
+    """What the report marks of an answer about cranes."""
+    resolved = resolve(suite(folder, [CRANES]), TEXTS)
+    record = run_case(resolved.cases[0], ask=lambda _: given, corpus=resolved.corpus, checker=Words())
+    page = report_html(summarise(resolved.suite, [record], {}, "2026-01-01T00:00:00+00:00"), (record,))
+    return re.findall("<mark>(.*?)</mark>", page)
+
+
+class Words:
+    """Names the words of a sentence that its footnote lacks; a sentence without any word of it, as a whole."""
+
+    fingerprint = "words"
+
+    def verify(self, sentence: str, evidence: Sequence[str]) -> Judgement:
+        words, held = re.findall(r"\w+", sentence), set(re.findall(r"\w+", " ".join(evidence)))
+        missing = tuple(word for word in words if word not in held)
+        if not missing:
+            return Judgement("supported", 1.0, "every word is there")
+        return Judgement("unsupported", 0.0, "words are missing", missing if len(missing) < len(words) else ())
+
+
+def rewritten(text: str) -> Answer:
+    """An answer of one sentence that says ``text`` and cites the sentence on cranes."""
+    given = answer(("doc-h", "It has 12 cranes."))
+    (sentence,), (note,) = given.sentences, given.citations
+    return replace(
+        given,
+        text=text,
+        sentences=(replace(sentence, text=text, end=len(text)),),
+        citations=(replace(note, answer_end=len(text)),),
+    )
+
+
+def test_words_that_no_footnote_bears_out_are_marked(tmp_path: Path) -> None:
+    assert marked_in(tmp_path / "a", rewritten("It has 14 cranes and 14 <b>bells</b>.")) == [
+        "14", "and", "14", "b", "bells", "b"
+    ]  # fmt: skip
+    assert marked_in(tmp_path / "b", rewritten("It has 12 cranes.")) == []
+
+
+def test_a_sentence_that_nothing_bears_out_is_marked_whole(tmp_path: Path) -> None:
+    assert marked_in(tmp_path / "a", rewritten("Pilots sleep.")) == ["Pilots sleep."]
