@@ -80,10 +80,16 @@ def index(
     data: Data = None,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Start from nothing: parse and embed everything again.")] = False,
+    max_memory: Annotated[
+        int | None, typer.Option("--max-memory", min=0, help="Memory the build may take, in MiB.", show_default=False)
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Bring the index up to date with the folder, publish it, and print the ingest report."""
-    with _footnote(source=source, data=data) as footnote, terminal.progress(quiet=as_json) as progress:
+    with (
+        _footnote(source=source, data=data, max_memory_mb=max_memory) as footnote,
+        terminal.progress(quiet=as_json) as progress,
+    ):
         report = footnote.rebuild(progress, plan=plan, full=full)
     terminal.show_report(report, plan=plan, as_json=as_json)
     if report.gate is not None and not report.gate.passed:

@@ -176,6 +176,7 @@ class Footnote:
             full=full,
             plan=plan,
             threads=settings.threads,
+            max_memory_mb=settings.max_memory_mb,
         )
 
     def rebuild(self, progress: Progress, *, plan: bool = False, full: bool = False) -> IngestReport:

@@ -55,6 +55,7 @@ class Settings(BaseSettings):
     max_file_mb: int = Field(50, ge=1, description="larger files are skipped")
     max_text_chars: int = Field(20_000_000, ge=1, description="files with a longer text are skipped")
     max_pages: int = Field(5_000, ge=1, description="pages read of a PDF")
+    max_memory_mb: int = Field(0, ge=0, description="memory that a build may take, in MiB; 0 for no bound")
     threads: int = Field(0, ge=0, description="encoder threads while indexing; 0 for one a core")
     max_waiting: int = Field(128, ge=1, description="questions waiting for a core before new ones are refused (503)")
     watch: bool = Field(False, description="rebuild when the source folder changes")

@@ -46,6 +46,7 @@ class BuildOptions:
     full: bool = False  # start from nothing: parse and embed everything again
     plan: bool = False  # only say what would be done
     threads: int = 0  # encoder threads; 0: one a core
+    max_memory_mb: int = 0  # that a build in a child may take; 0: no bound
     extend_from: int = EXTEND_FROM  # passages from which an update extends the generation before
     exact_rows: int = EXACT_ROWS  # passages up to which every vector is looked at in a search
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import resource
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -59,6 +60,17 @@ def build_in_child(
         child.close()
 
 
+def _bound_memory(megabytes: int) -> None:
+    """Have the kernel refuse this process more than so much of memory of its own. Files that are mapped, such as the
+    vectors read from the generation before, do not count: the kernel takes their memory back when it needs it."""
+    if megabytes:
+        resource.setrlimit(resource.RLIMIT_DATA, (megabytes << 20, megabytes << 20))
+
+
+def _told(megabytes: int) -> str:
+    return f"{megabytes} MiB, as max_memory_mb says" if megabytes else "all that this machine has"
+
+
 def _child(sender: Connection, options: BuildOptions, load_encoder: Callable[[], Encoder], gate: Gate | None) -> None:
     with contextlib.suppress(OSError):
         os.nice(_NICE)
@@ -72,8 +84,16 @@ def _child(sender: Connection, options: BuildOptions, load_encoder: Callable[[],
             sender.send((phase, done, total))
 
     try:
+        _bound_memory(options.max_memory_mb)
         progress("loading", 0, 0)  # the encoder; its first use takes seconds
         sender.send(build(options, load_encoder(), progress, gate))
+    except MemoryError:
+        sender.send(
+            BuildFailed(
+                f"The build needs more memory than it may take ({_told(options.max_memory_mb)}).",
+                remedy="The index is unchanged. Raise FOOTNOTE_MAX_MEMORY_MB, or index fewer documents.",
+            )
+        )
     except FootnoteError as error:
         sender.send(error)
     except Exception as error:  # noqa: BLE001 - whatever it was, the parent must hear of it rather than of a dead pipe

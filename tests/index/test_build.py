@@ -483,6 +483,22 @@ def test_a_child_that_fails_says_so_and_the_old_generation_stays(
     assert not list(shelf.layout.generations.glob(".staging-*"))
 
 
+def hungry() -> Encoder:
+    """Wants a gigabyte before the first passage."""
+    bytearray(1 << 30)
+    return make_fake_encoder()
+
+
+def test_a_build_takes_no_more_memory_than_it_may(shelf: Shelf) -> None:
+    shelf.write("nets.txt", "Nets are mended.")
+    before = shelf.live
+    with pytest.raises(BuildFailed, match=r"more memory than it may take \(1000 MiB") as caught:
+        build_in_child(shelf.options(max_memory_mb=1_000), hungry)
+    assert "FOOTNOTE_MAX_MEMORY_MB" in caught.value.remedy
+    assert shelf.live == before
+    assert build_in_child(shelf.options(), hungry).added == ("nets.txt",)  # without the bound it has what it wants
+
+
 def test_an_error_in_the_source_folder_comes_back_typed(shelf: Shelf) -> None:
     started = time.monotonic()
     with pytest.raises(SourceError) as caught:
