@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.status import HTTP_422_UNPROCESSABLE_CONTENT
 
+from api.openai_errors import error_of, speaks_openai, status_of
 from api.settings import SettingsError
 from eval.errors import SuiteError
 from index.errors import (
@@ -113,6 +114,9 @@ def problem(status: int, title: str, detail: str, instance: str = "", **more: An
 
 
 def response(body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
+    """The problem as it leaves the server: on OpenAI's routes, as the error that OpenAI's clients read."""
+    if speaks_openai(body["instance"]):
+        return JSONResponse(error_of(body), status_code=status_of(body), headers=headers)
     return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE, headers=headers)
 
 

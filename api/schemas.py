@@ -6,24 +6,25 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from api.citation_formats import CitationFormat
 from api.jobs import Job
 from index.types import Document
 from rag.answer import MAX_QUESTION_BYTES
 from rag.types import Question, Turn
 
 MAX_K = 50
-_MAX_MESSAGES = 100
-_MAX_MESSAGE_CHARS = 100_000
+MAX_MESSAGES = 100
+MAX_MESSAGE_CHARS = 100_000
 
 
-def _printable(value: object) -> object:
+def printable(value: object) -> object:
     """JSON can smuggle in half a surrogate pair, as of an emoji cut in two, which no encoder of text takes."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return value
 
 
-Text = Annotated[str, BeforeValidator(_printable)]  # before: pydantic itself refuses such a text
+Text = Annotated[str, BeforeValidator(printable)]  # before: pydantic itself refuses such a text
 Names = Annotated[list[Annotated[Text, Field(max_length=4096)]], Field(max_length=1000)]
 
 
@@ -33,12 +34,12 @@ class _Request(BaseModel):
 
 class Message(_Request):
     role: Literal["user", "assistant", "system"]
-    content: Text = Field(max_length=_MAX_MESSAGE_CHARS)
+    content: Text = Field(max_length=MAX_MESSAGE_CHARS)
 
 
 class AskRequest(_Request):
     question: Text = Field(max_length=MAX_QUESTION_BYTES, examples=["How many wounded soldiers were sent?"])
-    messages: list[Message] = Field([], max_length=_MAX_MESSAGES, description="the conversation before the question")
+    messages: list[Message] = Field([], max_length=MAX_MESSAGES, description="the conversation before the question")
     k: int | None = Field(None, ge=1, le=MAX_K, description="passages to retrieve")
     mode: Literal["extractive"] | None = Field(None, description="how the answer is made")
     stream: bool = Field(False, description="send server-sent events")
@@ -46,6 +47,10 @@ class AskRequest(_Request):
     without: Names = Field([], description="ids or sources of documents not to look in")
     sentences: int | None = Field(
         None, ge=1, le=10, description="sentences to quote at most; as many as the question asks for when left out"
+    )
+
+    citation_format: CitationFormat = Field(
+        "native", description="also give the citations in this shape, in the field formatted"
     )
 
     def to_question(self, default_k: int) -> Question:
