@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from api.citation_formats import url_citations
-from api.schemas import MAX_K, MAX_MESSAGE_CHARS, MAX_MESSAGES, Names, Text, printable
+from api.schemas import MAX_MESSAGE_CHARS, MAX_MESSAGES, Narrowed, Text, printable
 from index.tokens import count_tokens
 from rag.types import Answer, Done, Event, Question, SentenceReady, Turn
 
@@ -78,17 +78,6 @@ class StreamOptions(_Lenient):
     include_usage: bool | None = Field(None, description="a last chunk with the usage")
 
 
-class Narrowed(BaseModel):
-    """What /v1/ask takes beside the question, under its names."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    k: int | None = Field(None, ge=1, le=MAX_K)
-    documents: Names = []
-    without: Names = []
-    sentences: int | None = Field(None, ge=1, le=10)
-
-
 class ChatRequest(_Lenient):
     model: Text = Field(max_length=256, examples=[MODEL])
     messages: list[ChatMessage] = Field(min_length=1, max_length=_MAX_SENT, description="the last of the user asks")
@@ -114,15 +103,8 @@ class ChatRequest(_Lenient):
             for message in self.messages[: max(asked, 0)]
             if message.role == "user" or message.role == "assistant"
         )
-        narrowed = self.footnote or Narrowed()
-        return Question(
-            self.messages[asked].content if asked >= 0 else "",
-            before[-MAX_MESSAGES:],
-            k=narrowed.k or default_k,
-            documents=tuple(narrowed.documents),
-            without=tuple(narrowed.without),
-            sentences=narrowed.sentences or 0,
-        )
+        text = self.messages[asked].content if asked >= 0 else ""
+        return (self.footnote or Narrowed()).question_of(text, before[-MAX_MESSAGES:], default_k)
 
     def prompt_tokens(self) -> int:
         """o200k_base tokens of all that the messages say; 40 ms a hundred thousand characters at worst."""

@@ -68,13 +68,18 @@ def stream_headers(generation: str) -> dict[str, str]:
 async def search(request: Request, response: Response, body: SearchRequest) -> SearchResponse:
     """Ranked passages; with ``max_tokens``, as many as fit that budget, each with its count."""
     state = state_of(request)
+    found = await state.gate.run(lambda: searched(state, body))
+    response.headers[GENERATION_HEADER] = found.generation
+    return found
+
+
+def searched(state: State, body: SearchRequest) -> SearchResponse:
     k = body.k or (50 if body.max_tokens else state.footnote.settings.passages)
-    generation, hits = await state.gate.run(lambda: state.footnote.search(body.query, k, tuple(body.documents)))
-    response.headers[GENERATION_HEADER] = generation
+    generation, hits = state.footnote.search(body.query, k, tuple(body.documents))
     passages = [describe(hit) for hit in hits]
     if body.max_tokens is None:
         return SearchResponse(generation=generation, query=body.query, passages=passages, tokens=None)
-    kept, spent = await state.gate.run(lambda: within(passages, body.max_tokens or 0))
+    kept, spent = within(passages, body.max_tokens)
     return SearchResponse(generation=generation, query=body.query, passages=kept, tokens=spent)
 
 

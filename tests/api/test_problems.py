@@ -18,6 +18,7 @@ import rag
 from api.app import MAX_BODY_BYTES, create_app
 from api.compose import Footnote
 from api.gate import Gate
+from api.mcp_stdio import McpMissing
 from api.offline import NetworkUsed
 from api.openai_errors import speaks_openai
 from api.problems import ROWS, Overloaded, problem_of
@@ -46,7 +47,7 @@ JSON = {"Content-Type": "application/json"}
 # -- errors of our own -------------------------------------------------------------------------------------------------
 
 # Never raised in a server, or caught there: the command line's own, and the process of footnote doctor --offline.
-NOT_SERVED: set[type[FootnoteError]] = {NetworkUsed, BundleError, RemoteError, CalibrationError}
+NOT_SERVED: set[type[FootnoteError]] = {NetworkUsed, BundleError, RemoteError, CalibrationError, McpMissing}
 # Their messages are told as they are: they say nothing but what the client sent, or are one fixed sentence.
 TOLD_AS_THEY_ARE: set[type[FootnoteError]] = {BadQuestion, NotFound, SkipFile, Overloaded}
 
