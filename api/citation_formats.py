@@ -30,10 +30,13 @@ def formatted(answer: Answer, form: CitationFormat, base: str = "") -> dict[str,
 
 def cited_documents(answer: Answer) -> list[dict[str, Any]]:
     """The documents cited, each once, in the order in which they are first cited."""
+    first: dict[str, Citation] = {}
+    for citation in answer.citations:
+        first.setdefault(citation.document_id, citation)
     return [
         {"document_id": one.document_id, "source": one.source, "title": one.title, "text_sha256": one.text_sha256}
-        for one in {citation.document_id: citation for citation in reversed(answer.citations)}.values()
-    ][::-1]
+        for one in first.values()
+    ]
 
 
 def char_locations(answer: Answer) -> list[dict[str, Any]]:
