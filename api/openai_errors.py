@@ -55,17 +55,18 @@ def status_of(problem: dict[str, Any]) -> int:
 def error_of(problem: dict[str, Any]) -> dict[str, Any]:
     """``{"error": {message, type, param, code}}`` with what ``problem`` tells: its detail, the field, its kind."""
     status, title = problem["status"], problem["title"]
-    found = problem.get("errors") or [{"at": ""}]
+    found = [(_param(one["at"]), one["problem"]) for one in problem.get("errors", ())]
+    code = _CODES.get((status, "")) or _CODES.get((status, title)) or re.sub(r"\W+", "_", title).lower()
     return {
         "error": {
-            "message": problem["detail"] or title,
+            "message": "; ".join(f"{name}: {what}" for name, what in found[:3]) or problem["detail"] or title,
             "type": _TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error"),
-            "param": _param(found[0]["at"]),
-            "code": _CODES.get((status, "")) or _CODES.get((status, title)) or re.sub(r"\W+", "_", title).lower(),
+            "param": found[0][0] or None if found else "model" if code == "model_not_found" else None,
+            "code": code,
         }
     }
 
 
-def _param(at: str) -> str | None:
-    """The place in the body as OpenAI writes it: messages[0].content."""
-    return re.sub(r"\.(\d+)", r"[\1]", at.removeprefix("body").removeprefix(".")) or None
+def _param(at: str) -> str:
+    """The place in the body as OpenAI writes it: messages[0].content. Empty for the body itself."""
+    return re.sub(r"\.(\d+)", r"[\1]", at.removeprefix("body").removeprefix("."))

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 from api.app import MAX_BODY_BYTES
 from api.compose import Footnote
 from api.gate import Gate
+from api.problems import problem, response
 from api.settings import Settings
 from index.errors import CorruptGeneration
 from index.tokens import count_tokens
@@ -93,6 +94,13 @@ def test_a_completion_is_the_answer_that_ask_gives(client: TestClient) -> None:
     assert set(about) >= {"answer_id", "generation", "mode", "abstained", "reason", "confidence"}
     feedback = client.post("/v1/feedback", json={"answer_id": about["answer_id"], "verdict": "up"})
     assert feedback.status_code == 200
+
+
+def test_an_odd_host_does_no_harm(client: TestClient) -> None:
+    for host in ("", "a b", "[::1", "x:y:z", "é"):
+        headers = {"Host": host.encode()}
+        body = {"model": "footnote", "messages": said(OPENED)}
+        assert client.post(CHAT, json=body, headers=headers).status_code == 200  # type: ignore[arg-type] # bytes pass
 
 
 def test_abstaining_is_an_ordinary_completion_that_a_program_can_tell(client: TestClient) -> None:
@@ -293,7 +301,7 @@ def test_there_is_one_model(client: TestClient) -> None:
 
 def test_another_model_is_not_there(client: TestClient) -> None:
     assert "footnote" in assert_openai_error(client.get("/v1/models/gpt-4o"), 404, "model_not_found")["message"]
-    assert_openai_error(post(client, OPENED, model="gpt-4o"), 404, "model_not_found")
+    assert assert_openai_error(post(client, OPENED, model="gpt-4o"), 404, "model_not_found")["param"] == "model"
 
 
 # -- errors ------------------------------------------------------------------------------------------------------------
@@ -327,6 +335,7 @@ def test_what_cannot_be_given_is_refused_by_name(
     response = post(client, OPENED, **{"stream": streamed, **fields})
     told = assert_openai_error(response, 400, "the_request_is_not_valid")
     assert (told["param"], told["type"]) == (param, "invalid_request_error")
+    assert told["message"].startswith(f"{param}: ")
 
 
 @pytest.mark.parametrize("messages", [said(""), said("?!"), said("ø" * 4001), [{"role": "system", "content": "x"}]])
@@ -345,6 +354,21 @@ def test_a_body_that_is_no_chat(client: TestClient, body: bytes) -> None:
 def test_a_chat_over_a_mebibyte_is_refused(client: TestClient) -> None:
     response = client.post(CHAT, content=b" " * (MAX_BODY_BYTES + 1), headers={"Content-Type": "application/json"})
     assert_openai_error(response, 413, "request_entity_too_large")
+
+
+@pytest.mark.parametrize(
+    ("problem", "kind", "code"),
+    [
+        (problem(401, "No valid key", "Send a key.", CHAT), "authentication_error", "invalid_api_key"),
+        (problem(429, "Too many requests", "Wait.", "/v1/models"), "rate_limit_error", "rate_limit_exceeded"),
+    ],
+)
+def test_whoever_answers_for_these_routes_speaks_as_they_do(problem: dict[str, Any], kind: str, code: str) -> None:
+    """As a middleware that refuses a request before it reaches a route."""
+    given = response(problem, {"Retry-After": "7"})
+    told = json.loads(bytes(given.body))["error"]
+    assert (given.status_code, given.headers["retry-after"]) == (problem["status"], "7")
+    assert told == {"message": problem["detail"], "type": kind, "param": None, "code": code}
 
 
 def test_below_a_route_of_openai_s_there_is_nothing_either(client: TestClient) -> None:
