@@ -1,6 +1,6 @@
 """The only door to the MCP SDK: the tools search, ask and read_passage, over stdio and over streamable HTTP.
 
-The SDK is an extra (``pip install footnote[mcp]``); nothing else imports this module before it is known to be there.
+The SDK is an extra (``mcp`` in pyproject.toml); nothing else imports this module before it is known to be there.
 Each tool takes what the HTTP route of its like takes, with the same bounds, and gives what it gives as structured
 content; the text beside it is for models that are shown nothing else."""
 
@@ -32,6 +32,7 @@ from rag.types import Answer
 
 _log = structlog.get_logger()
 PATH = "/mcp"
+PROBLEM = "footnote/problem"  # in _meta of a result; MCP wants a prefix for names of one's own
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _INSTRUCTIONS = (
     "Answers from the documents that this Footnote indexes, each sentence quoted exactly and cited. Ask a whole "
@@ -165,11 +166,12 @@ def make_server(state: State, before: Callable[[], None] = lambda: None) -> Serv
 
 
 def _failed(told: dict[str, Any]) -> mcp_types.CallToolResult:
-    """An error that a program can tell by its status and title, and a model by its words."""
+    """An error that a model can tell by its words, and a program by the problem beside it. Not as structured content:
+    clients compare that with the tool's output schema, some of them on errors too."""
     return mcp_types.CallToolResult(
         content=[mcp_types.TextContent(type="text", text=f"{told['title']}: {told['detail']}")],
-        structured_content={"error": told},
         is_error=True,
+        _meta={PROBLEM: told},
     )
 
 

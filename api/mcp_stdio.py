@@ -24,7 +24,9 @@ def run(footnote: Footnote, *, update: bool = True) -> None:
     The client is greeted at once; an index that is missing is built before the first tool answers, one that is there
     is brought up to date meanwhile."""
     if find_spec("mcp") is None:
-        raise McpMissing("The MCP SDK is not installed.", remedy="Install the extra: pip install 'footnote[mcp]'.")
+        raise McpMissing(
+            "The MCP SDK is not installed.", remedy="Install the extra where Footnote is: pip install '.[mcp]'."
+        )
     from api.mcp_server import run_stdio
 
     state = State(footnote, Gate(footnote.settings.max_waiting), Metrics(footnote))

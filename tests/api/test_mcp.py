@@ -20,7 +20,9 @@ from starlette.testclient import TestClient
 
 from api.app import MAX_BODY_BYTES
 from api.gate import Gate
-from api.mcp_server import make_server
+from api.mcp_server import PROBLEM, make_server
+from api.mcp_stdio import McpMissing
+from api.mcp_stdio import run as stdio
 from api.metrics import Metrics
 from api.state import State
 from tests.api.conftest import Connect, Live, assert_problem
@@ -127,7 +129,9 @@ def test_arguments_out_of_bounds_are_named(state: State, tool: str, arguments: d
 def failed(result: CallToolResult) -> dict[str, Any]:
     """The problem that a tool ended with, which its text tells in words."""
     assert result.is_error
-    told: dict[str, Any] = result.structured_content["error"]
+    assert result.structured_content is None  # it would have to be what the tool gives
+    assert result.meta is not None
+    told: dict[str, Any] = result.meta[PROBLEM]
     (content,) = result.content
     assert content.type == "text"
     assert content.text == f"{told['title']}: {told['detail']}"
@@ -228,6 +232,17 @@ def test_elsewhere_any_name_is_answered_to(make_world: Callable[..., World], fol
 def test_a_call_over_a_mebibyte_is_refused(client: TestClient) -> None:
     response = client.post("/mcp", content=b" " * (MAX_BODY_BYTES + 1), headers=HEADERS)
     assert_problem(response, 413)
+
+
+def test_without_the_extra_there_is_no_such_door(
+    world: World, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "mcp", None)  # as where it is not installed
+    client = connect(world.footnote)
+    assert_problem(client.post("/mcp", json=PING, headers=HEADERS), 404)
+    assert client.get("/readyz").status_code == 200
+    with pytest.raises(McpMissing, match=r"pip install '\.\[mcp\]'"):
+        stdio(world.footnote)
 
 
 # -- over standard input and output ------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from pydantic import SecretStr
 
 from tests.api.conftest import Live
 from tests.api.test_chat import KING, OPENED
-from tests.conftest import World
+from tests.conftest import LiveServer, World
 
 ASKED: list[ChatCompletionMessageParam] = [{"role": "user", "content": OPENED}]
 OPENING = "The harbour was opened in 1911 by Mayor Ilse Brandt."
@@ -130,6 +130,23 @@ def test_a_follow_up_through_the_sdk(sdk: openai.OpenAI) -> None:
     ]
     made = sdk.chat.completions.create(model="footnote", messages=messages, temperature=0, max_tokens=5)
     assert "4.2 million crowns" in (made.choices[0].message.content or "")
+
+
+def test_the_sdk_can_name_the_documents(sdk: openai.OpenAI) -> None:
+    narrowed = {"footnote": {"documents": ["emoji.md"]}}
+    made = sdk.chat.completions.create(model="footnote", messages=ASKED, extra_body=narrowed)
+    assert made.choices[0].message.content == "The documents don't say."
+
+
+@pytest.mark.model
+def test_the_sdk_and_the_product_with_its_own_models(live_server: LiveServer) -> None:
+    question = "When does the ferry Aurora sail?"
+    with openai.OpenAI(base_url=f"{live_server.url}/v1", api_key="none", max_retries=0) as client:
+        made = client.chat.completions.create(model="footnote", messages=[{"role": "user", "content": question}])
+    message = made.choices[0].message
+    assert message.content == "🚢🚢🚢 The ferry Aurora sails at noon every Tuesday."
+    annotations = [annotation.model_dump() for annotation in message.annotations or ()]
+    assert_cited(message.content, annotations, made.model_extra["citations"])  # type: ignore[index] # it has extras
 
 
 def test_the_sdk_is_told_of_abstaining(sdk: openai.OpenAI) -> None:
