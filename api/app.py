@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import anyio
 import structlog
@@ -16,10 +18,13 @@ from api import problems
 from api.compose import Footnote
 from api.gate import Gate
 from api.metrics import Metrics
-from api.routes import ask, documents, health, index, page
+from api.routes import ask, chat, documents, health, index, page
 from api.state import State
 from api.watch import Watcher
 from index.errors import FootnoteError
+
+if TYPE_CHECKING:
+    from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 _log = structlog.get_logger()
 MAX_BODY_BYTES = 1 << 20
@@ -38,12 +43,14 @@ def create_app(footnote: Footnote) -> FastAPI:
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         watcher = None
+        served = manager.run() if manager else nullcontext()
         await anyio.to_thread.run_sync(_warm, footnote)
         if footnote.settings.watch:
             watcher = Watcher(footnote.settings.source, footnote.settings.data, lambda: _rebuild(footnote))
             watcher.start()
         try:
-            yield
+            async with served:
+                yield
         finally:
             state.stopping = True
             if watcher is not None:
@@ -61,12 +68,24 @@ def create_app(footnote: Footnote) -> FastAPI:
     )
     app.state.footnote = state
     problems.install(app, _HEADERS)
-    for module in (ask, documents, index, health, page):
+    for module in (ask, chat, documents, index, health, page):
         app.include_router(module.router)
     page.mount_static(app)
+    manager = _add_mcp(app, state)
     app.add_middleware(_Bounded)
     app.add_middleware(_Observed, state=state)
     return app
+
+
+def _add_mcp(app: FastAPI, state: State) -> StreamableHTTPSessionManager | None:
+    """Serve /mcp where the extra is installed; what is returned runs as long as the application does."""
+    if find_spec("mcp") is None:
+        return None
+    from api.mcp_server import make_http  # late: the SDK takes as long to load as all else together
+
+    route, manager = make_http(state)
+    app.router.routes.append(route)
+    return manager
 
 
 def _warm(footnote: Footnote) -> None:

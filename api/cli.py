@@ -173,6 +173,19 @@ def serve(
     run(Footnote(settings), update=update)
 
 
+@app.command()
+def mcp(
+    source: Source = None,
+    data: Data = None,
+    update: Annotated[bool, typer.Option(help="Bring the index up to date when the server starts.")] = True,
+) -> None:
+    """Serve an MCP client on standard input and output: the tools search, ask and read_passage."""
+    with _footnote(source=source, data=data) as footnote:
+        from api.mcp_stdio import run
+
+        run(footnote, update=update)
+
+
 @generations.command("list")
 def list_generations(data: Data = None, as_json: Json = False) -> None:
     """Every generation on disk, and which one is live."""

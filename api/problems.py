@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
@@ -13,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.status import HTTP_422_UNPROCESSABLE_CONTENT
 
+from api.openai_errors import error_of, speaks_openai, status_of
 from api.settings import SettingsError
 from eval.errors import SuiteError
 from index.errors import (
@@ -112,7 +114,17 @@ def problem(status: int, title: str, detail: str, instance: str = "", **more: An
     return {"type": "about:blank", "title": title, "status": status, "detail": detail, "instance": instance, **more}
 
 
+def found_invalid(errors: Sequence[Any]) -> tuple[str, list[dict[str, str]]]:
+    """What pydantic found, in words and one by one. The input itself is not repeated: it may be large, or not fit for
+    JSON."""
+    found = [{"at": ".".join(str(part) for part in item["loc"]), "problem": item["msg"]} for item in errors]
+    return "; ".join(f"{item['at']}: {item['problem']}" for item in found[:3]), found
+
+
 def response(body: dict[str, Any], headers: dict[str, str] | None = None) -> JSONResponse:
+    """The problem as it leaves the server: on OpenAI's routes, as the error that OpenAI's clients read."""
+    if speaks_openai(body["instance"]):
+        return JSONResponse(error_of(body), status_code=status_of(body), headers=headers)
     return JSONResponse(body, status_code=body["status"], media_type=MEDIA_TYPE, headers=headers)
 
 
@@ -129,9 +141,7 @@ def install(app: FastAPI, headers: dict[str, str]) -> None:
 
     async def invalid(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        # The input itself is not repeated: it may be large, or not fit for JSON.
-        found = [{"at": ".".join(str(part) for part in item["loc"]), "problem": item["msg"]} for item in error.errors()]
-        detail = "; ".join(f"{item['at']}: {item['problem']}" for item in found[:3])
+        detail, found = found_invalid(error.errors())
         body = problem(
             HTTP_422_UNPROCESSABLE_CONTENT, "The request is not valid", detail, request.url.path, errors=found
         )

@@ -6,52 +6,50 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from api.citation_formats import CitationFormat
 from api.jobs import Job
 from index.types import Document
 from rag.answer import MAX_QUESTION_BYTES
 from rag.types import Question, Turn
 
 MAX_K = 50
-_MAX_MESSAGES = 100
-_MAX_MESSAGE_CHARS = 100_000
+MAX_MESSAGES = 100
+MAX_MESSAGE_CHARS = 100_000
 
 
-def _printable(value: object) -> object:
+def printable(value: object) -> object:
     """JSON can smuggle in half a surrogate pair, as of an emoji cut in two, which no encoder of text takes."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return value
 
 
-Text = Annotated[str, BeforeValidator(_printable)]  # before: pydantic itself refuses such a text
+Text = Annotated[str, BeforeValidator(printable)]  # before: pydantic itself refuses such a text
 Names = Annotated[list[Annotated[Text, Field(max_length=4096)]], Field(max_length=1000)]
 
 
-class _Request(BaseModel):
+class Request(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Message(_Request):
+class Message(Request):
     role: Literal["user", "assistant", "system"]
-    content: Text = Field(max_length=_MAX_MESSAGE_CHARS)
+    content: Text = Field(max_length=MAX_MESSAGE_CHARS)
 
 
-class AskRequest(_Request):
-    question: Text = Field(max_length=MAX_QUESTION_BYTES, examples=["How many wounded soldiers were sent?"])
-    messages: list[Message] = Field([], max_length=_MAX_MESSAGES, description="the conversation before the question")
+class Narrowed(Request):
+    """What a question can have beside its words, whichever door it comes in by."""
+
     k: int | None = Field(None, ge=1, le=MAX_K, description="passages to retrieve")
-    mode: Literal["extractive"] | None = Field(None, description="how the answer is made")
-    stream: bool = Field(False, description="send server-sent events")
     documents: Names = Field([], description="ids or sources of the documents to look in; all when empty")
     without: Names = Field([], description="ids or sources of documents not to look in")
     sentences: int | None = Field(
         None, ge=1, le=10, description="sentences to quote at most; as many as the question asks for when left out"
     )
 
-    def to_question(self, default_k: int) -> Question:
-        turns = tuple(Turn(message.role, message.content) for message in self.messages)
+    def question_of(self, text: str, turns: tuple[Turn, ...], default_k: int) -> Question:
         return Question(
-            self.question,
+            text,
             turns,
             k=self.k or default_k,
             documents=tuple(self.documents),
@@ -60,7 +58,26 @@ class AskRequest(_Request):
         )
 
 
-class SearchRequest(_Request):
+class Asked(Narrowed):
+    """A question and the conversation that it belongs to."""
+
+    question: Text = Field(max_length=MAX_QUESTION_BYTES, examples=["How many wounded soldiers were sent?"])
+    messages: list[Message] = Field([], max_length=MAX_MESSAGES, description="the conversation before the question")
+
+    def to_question(self, default_k: int) -> Question:
+        turns = tuple(Turn(message.role, message.content) for message in self.messages)
+        return self.question_of(self.question, turns, default_k)
+
+
+class AskRequest(Asked):
+    mode: Literal["extractive"] | None = Field(None, description="how the answer is made")
+    stream: bool = Field(False, description="send server-sent events")
+    citation_format: CitationFormat = Field(
+        "native", description="also give the citations in this shape, in the field formatted"
+    )
+
+
+class SearchRequest(Request):
     query: Text = Field(min_length=1, max_length=MAX_QUESTION_BYTES)
     k: int | None = Field(None, ge=1, le=MAX_K)
     max_tokens: int | None = Field(
@@ -69,13 +86,13 @@ class SearchRequest(_Request):
     documents: Names = []
 
 
-class FeedbackRequest(_Request):
+class FeedbackRequest(Request):
     answer_id: str = Field(max_length=64)
     verdict: Literal["up", "down"]
     comment: Text = Field("", max_length=4000)
 
 
-class RollbackRequest(_Request):
+class RollbackRequest(Request):
     generation: str | None = Field(None, max_length=32, description="which; the one before the live one when left out")
 
 

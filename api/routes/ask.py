@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import anyio
-import structlog
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
-from api.problems import problem_of, unforeseen
+from api.citation_formats import formatted
 from api.schemas import AskRequest, FeedbackRequest, Received, SearchRequest, SearchResponse
 from api.sse import named, to_sse
 from api.state import State, state_of
-from index.errors import FootnoteError
+from api.streaming import begin, relay
 from index.tokens import count_tokens
 from index.types import Hit
 from rag.answer import final
-from rag.types import Answer, Done, Event, PassagesFound, Question
+from rag.types import Answer, Event, Question
 
-_log = structlog.get_logger()
 router = APIRouter(prefix="/v1", tags=["answers"])
 GENERATION_HEADER = "Footnote-Generation"
 _STREAM: dict[int | str, dict[str, Any]] = {
@@ -38,61 +36,50 @@ async def ask(request: Request, body: AskRequest, accept: Annotated[str, Header(
     """Answer a question from the indexed documents, every sentence with its footnote; or say that they don't say."""
     state = state_of(request)
     question = body.to_question(state.footnote.settings.passages)
+
+    def more(given: Answer) -> dict[str, Any]:
+        made = formatted(given, body.citation_format, str(request.base_url).rstrip("/"))
+        return {"formatted": made} if made else {}
+
     if body.stream or "text/event-stream" in accept:
-        return await _stream(state, question)
-    given = await state.gate.run(lambda: _final(state, question))
-    return JSONResponse(asdict(given), headers={GENERATION_HEADER: given.generation})
+        return await _stream(state, question, lambda event: [to_sse(event, more)])
+    given = await state.gate.run(lambda: answered(state, question))
+    return JSONResponse({**asdict(given), **more(given)}, headers={GENERATION_HEADER: given.generation})
 
 
-def _final(state: State, question: Question) -> Answer:
+def answered(state: State, question: Question) -> Answer:
+    """The whole answer, counted."""
     given = final(state.footnote.ask(question))
     state.metrics.answered(given)
     return given
 
 
-async def _stream(state: State, question: Question) -> Response:
-    events = state.footnote.ask(question)
-    # The first event is made before the response starts, so that what is wrong from the outset is a plain problem.
-    first = await state.gate.run(lambda: next(events))
-    assert isinstance(first, PassagesFound)
-
-    async def body() -> AsyncIterator[bytes]:
-        try:
-            yield to_sse(first)
-            async for event in state.gate.iterate(events):
-                _count(state, event)
-                yield to_sse(event)
-        except FootnoteError as error:
-            _log.warning("stream_failed", error=type(error).__name__, reason=str(error))
-            yield named("error", problem_of(error, "/v1/ask"))
-        except Exception as error:  # noqa: BLE001 - the response has begun: only an event can tell the client
-            _log.error("stream_failed", error=type(error).__name__, exc_info=error)
-            yield named("error", unforeseen("/v1/ask"))
-        finally:
-            # Also when the client has gone: the generation is let go at once. Nothing else runs the iterator now.
-            with anyio.CancelScope(shield=True):
-                events.close()  # type: ignore[attr-defined] # a generator
-
-    headers = {GENERATION_HEADER: first.generation, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(body(), media_type="text/event-stream", headers=headers)
+async def _stream(state: State, question: Question, shown: Callable[[Event], list[bytes]]) -> Response:
+    first, events = await begin(state, question)
+    body = relay(state, first, events, shown=shown, failed=lambda problem: [named("error", problem)], path="/v1/ask")
+    return StreamingResponse(body, media_type="text/event-stream", headers=stream_headers(first.generation))
 
 
-def _count(state: State, event: Event) -> None:
-    if isinstance(event, Done):
-        state.metrics.answered(event.answer)
+def stream_headers(generation: str) -> dict[str, str]:
+    return {GENERATION_HEADER: generation, "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 
 @router.post("/search")
 async def search(request: Request, response: Response, body: SearchRequest) -> SearchResponse:
     """Ranked passages; with ``max_tokens``, as many as fit that budget, each with its count."""
     state = state_of(request)
+    found = await state.gate.run(lambda: searched(state, body))
+    response.headers[GENERATION_HEADER] = found.generation
+    return found
+
+
+def searched(state: State, body: SearchRequest) -> SearchResponse:
     k = body.k or (50 if body.max_tokens else state.footnote.settings.passages)
-    generation, hits = await state.gate.run(lambda: state.footnote.search(body.query, k, tuple(body.documents)))
-    response.headers[GENERATION_HEADER] = generation
+    generation, hits = state.footnote.search(body.query, k, tuple(body.documents))
     passages = [describe(hit) for hit in hits]
     if body.max_tokens is None:
         return SearchResponse(generation=generation, query=body.query, passages=passages, tokens=None)
-    kept, spent = await state.gate.run(lambda: within(passages, body.max_tokens or 0))
+    kept, spent = within(passages, body.max_tokens)
     return SearchResponse(generation=generation, query=body.query, passages=kept, tokens=spent)
 
 

@@ -17,7 +17,7 @@ from api.state import State, state_of
 from index.errors import CorruptGeneration, IncompatibleIndex, NotFound
 from index.freshness import source_changed
 from index.generation import Generation
-from index.types import Document, Passage
+from index.types import Document
 
 T = TypeVar("T")
 
@@ -66,15 +66,16 @@ async def text(request: Request, document_id: str) -> PlainTextResponse:
 @router.get("/passages/{passage_id}")
 async def passage(request: Request, response: Response, passage_id: str) -> dict[str, Any]:
     """One passage, of the live generation or of any still kept."""
-    state = state_of(request)
+    found = await anyio.to_thread.run_sync(read_passage, state_of(request), passage_id)
+    response.headers[GENERATION_HEADER] = found["generation"]
+    return found
 
-    def work() -> tuple[str, Passage]:
-        return _in_any_generation(
-            state, lambda generation: (generation.name, generation.store.passage_by_id(passage_id))
-        )
 
-    generation, found = await anyio.to_thread.run_sync(work)
-    response.headers[GENERATION_HEADER] = generation
+def read_passage(state: State, passage_id: str) -> dict[str, Any]:
+    """One passage as JSON. Raises NotFound when no generation has it."""
+    generation, found = _in_any_generation(
+        state, lambda generation: (generation.name, generation.store.passage_by_id(passage_id))
+    )
     return {
         "generation": generation,
         "passage_id": found.passage_id,

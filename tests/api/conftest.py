@@ -96,6 +96,23 @@ def assert_problem(response: Any, status: int, title: str = "") -> dict[str, Any
     assert {"type", "title", "status", "detail", "instance"} <= set(body)
     assert body["status"] == status
     assert body["title"] == (title or body["title"])
+    assert_no_secret(response)
+    return body
+
+
+def assert_openai_error(response: Any, status: int, code: str) -> dict[str, Any]:
+    """The error object, which is as OpenAI's clients read it and tells nothing of the machine."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/json"
+    (error,) = response.json().values()
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["message"]
+    assert error["code"] == code
+    assert_no_secret(response)
+    told: dict[str, Any] = error
+    return told
+
+
+def assert_no_secret(response: Any) -> None:
     for secret in ("/tmp/", "/srv/", "Traceback", "Error", 'File "', "site-packages", "sqlite", "0x"):
         assert secret not in response.text
-    return body

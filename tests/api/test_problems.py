@@ -18,7 +18,9 @@ import rag
 from api.app import MAX_BODY_BYTES, create_app
 from api.compose import Footnote
 from api.gate import Gate
+from api.mcp_stdio import McpMissing
 from api.offline import NetworkUsed
+from api.openai_errors import speaks_openai
 from api.problems import ROWS, Overloaded, problem_of
 from api.remote import RemoteError
 from api.settings import Settings
@@ -37,7 +39,7 @@ from index.errors import (
 )
 from rag.errors import BadQuestion
 from rag.types import Event, Question
-from tests.api.conftest import Connect, assert_problem, routes
+from tests.api.conftest import Connect, assert_openai_error, assert_problem, routes
 from tests.conftest import World
 
 JSON = {"Content-Type": "application/json"}
@@ -45,7 +47,7 @@ JSON = {"Content-Type": "application/json"}
 # -- errors of our own -------------------------------------------------------------------------------------------------
 
 # Never raised in a server, or caught there: the command line's own, and the process of footnote doctor --offline.
-NOT_SERVED: set[type[FootnoteError]] = {NetworkUsed, BundleError, RemoteError, CalibrationError}
+NOT_SERVED: set[type[FootnoteError]] = {NetworkUsed, BundleError, RemoteError, CalibrationError, McpMissing}
 # Their messages are told as they are: they say nothing but what the client sent, or are one fixed sentence.
 TOLD_AS_THEY_ARE: set[type[FootnoteError]] = {BadQuestion, NotFound, SkipFile, Overloaded}
 
@@ -185,8 +187,11 @@ def test_nothing_but_the_page_s_own_files_is_served(client: TestClient) -> None:
 @pytest.mark.parametrize(("method", "path"), sorted(routes()))
 def test_no_such_method(client: TestClient, method: str, path: str) -> None:
     for other in {"GET", "POST", "PUT", "DELETE"} - {method}:
-        response = client.request(other, path.format(document_id="x", passage_id="x", job_id="x"))
-        assert_problem(response, 405, "Method Not Allowed")
+        response = client.request(other, path.format(document_id="x", passage_id="x", job_id="x", model="x"))
+        if speaks_openai(path):
+            assert_openai_error(response, 405, "method_not_allowed")
+        else:
+            assert_problem(response, 405, "Method Not Allowed")
         assert response.headers["allow"] == method
 
 
