@@ -30,14 +30,13 @@ from index.generation import (
     newest_whole,
     publish,
     read_current,
-    read_manifest,
     replace_file,
-    seal,
     sweep,
     writer_lock,
 )
 from index.ingest import BuildOptions, Ingest, fits
 from index.journal import Journal
+from index.manifest import read_manifest, seal
 from index.store import Store
 from index.store_writer import Writer
 from index.types import Encoder, GateOutcome, IngestReport, Skipped

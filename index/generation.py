@@ -13,30 +13,26 @@ data/
 from __future__ import annotations
 
 import fcntl
-import json
 import os
 import shutil
-from collections.abc import Container, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from types import MappingProxyType
 from typing import IO, Any
 
 import numpy as np
 
 from index.errors import Busy, CorruptGeneration, IncompatibleIndex, NoGeneration, NotFound
 from index.lexical import LexicalIndex
+from index.manifest import REBUILD, fsync, verify
 from index.store import Store
 from index.vectors import PassageVectors, SentenceVectors
 
-FORMAT_VERSION = 2
 VECTORS, VECTORS_TAIL = "vectors.faiss", "vectors.tail.faiss"
 SENTENCES, SENTENCES_TAIL = "sentences.f16", "sentences.tail.f16"
 KEPT = 2  # newest generations kept, beside the live one and any that is being read
-_HASH_BLOCK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,68 +81,7 @@ class Layout:
             return []
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """What a generation says of itself."""
-
-    name: str
-    created_at: str  # ISO 8601, UTC
-    counts: dict[str, int]  # documents, passages, sentences, skipped; passage_rows, sentence_rows with those gone
-    vectors: dict[str, Any]  # how passage vectors are searched: index.vectors.VectorCard
-    encoder: dict[str, Any]  # name, fingerprint, dim, window
-    rules: str  # fingerprint of parsers, sentence and passage rules
-    report: dict[str, Any]  # the ingest report of the build
-    files: dict[str, dict[str, Any]]  # relative path -> size, sha256
-
-
 # -- sealing and publishing ------------------------------------------------------------------------------------------
-
-
-def _hash_file(path: Path) -> str:
-    digest = sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(_HASH_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _files_of(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "MANIFEST.json")
-
-
-def seal(folder: Path, linked: Mapping[str, dict[str, Any]] = MappingProxyType({}), **about: Any) -> str:
-    """Make ``folder`` durable: fsync every file, write MANIFEST.json with their hashes, read everything back.
-
-    ``linked`` are entries of files that another generation has too and that were read back there in this build: they
-    are not read again. ``about`` are the other fields of Manifest. Returns the SHA-256 of the manifest."""
-    paths = _files_of(folder)
-    for path in [*paths, *(entry for entry in folder.rglob("*") if entry.is_dir())]:
-        _fsync(path)
-    files = {
-        name: linked.get(name) or {"size": path.stat().st_size, "sha256": _hash_file(path)}
-        for name, path in ((path.relative_to(folder).as_posix(), path) for path in paths)
-    }
-    body = {"format": FORMAT_VERSION, **about, "files": files}
-    # The checksum tells a damaged manifest even when CURRENT, which holds its hash, is lost.
-    text = json.dumps({**body, "checksum": _checksum(body)}, indent=1, sort_keys=True) + "\n"
-    manifest = folder / "MANIFEST.json"
-    manifest.write_text(text, "utf-8")
-    _fsync(manifest)
-    _fsync(folder)
-    verify(folder, unread=linked)
-    return sha256(text.encode()).hexdigest()
-
-
-def _checksum(body: dict[str, Any]) -> str:
-    return sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
 
 
 def publish(layout: Layout, name: str, manifest_sha256: str) -> None:
@@ -162,20 +97,20 @@ def replace_file(path: Path, text: str) -> None:
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(path)
-    _fsync(path.parent)
+    fsync(path.parent)
 
 
 def adopt(layout: Layout, staged: Path, name: str) -> None:
     """Give a sealed folder its place among the generations."""
     staged.rename(layout.generation(name))
-    _fsync(layout.generations)
+    fsync(layout.generations)
 
 
 def hold_back(layout: Layout, staged: Path) -> None:
     """Keep a sealed folder without publishing it, in place of one held back before."""
     shutil.rmtree(layout.held, ignore_errors=True)
     staged.rename(layout.held)
-    _fsync(layout.generations)
+    fsync(layout.generations)
 
 
 def accept(layout: Layout) -> str:
@@ -198,66 +133,20 @@ def accept(layout: Layout) -> str:
 # -- reading ---------------------------------------------------------------------------------------------------------
 
 
-def read_manifest(folder: Path, expected_sha256: str = "") -> Manifest:
-    """Raises CorruptGeneration when it is missing, damaged or not the expected one, IncompatibleIndex for another
-    format version."""
-    path = folder / "MANIFEST.json"
-    try:
-        raw = path.read_bytes()
-        body = json.loads(raw)
-        checksum = body.pop("checksum")
-    except FileNotFoundError as error:
-        raise CorruptGeneration(f"Generation {folder.name} has no manifest.", remedy=_REBUILD) from error
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
-        raise CorruptGeneration(f"The manifest of generation {folder.name} cannot be read.", remedy=_REBUILD) from error
-    if (expected_sha256 and sha256(raw).hexdigest() != expected_sha256) or _checksum(body) != checksum:
-        raise CorruptGeneration(f"The manifest of generation {folder.name} is damaged.", remedy=_REBUILD)
-    version = body.pop("format", None)
-    if version != FORMAT_VERSION or set(body) != {field.name for field in fields(Manifest)}:
-        raise IncompatibleIndex(
-            f"Generation {folder.name} has format version {version}; this Footnote reads {FORMAT_VERSION}.",
-            remedy=_REBUILD,
-        )
-    return Manifest(**body)
-
-
-def verify(folder: Path, expected_sha256: str = "", unread: Container[str] = ()) -> Manifest:
-    """Read every file but ``unread`` back against the manifest. Raises CorruptGeneration naming the first that
-    differs."""
-    manifest = read_manifest(folder, expected_sha256)
-    present = {path.relative_to(folder).as_posix() for path in _files_of(folder)}
-    for name in sorted(present ^ set(manifest.files)):
-        what = "is missing" if name in manifest.files else "does not belong there"
-        raise CorruptGeneration(f"{name} of generation {folder.name} {what}.", remedy=_REBUILD)
-
-    def is_whole(name: str) -> bool:
-        path, entry = folder / name, manifest.files[name]
-        try:
-            return path.stat().st_size == entry["size"] and (name in unread or _hash_file(path) == entry["sha256"])
-        except OSError as error:  # a bad sector, or a file that went away meanwhile
-            raise CorruptGeneration(f"{name} of generation {folder.name}: {error}.", remedy=_REBUILD) from error
-
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="verify") as pool:
-        for name, whole in zip(manifest.files, pool.map(is_whole, manifest.files), strict=True):
-            if not whole:
-                raise CorruptGeneration(f"{name} of generation {folder.name} is damaged.", remedy=_REBUILD)
-    return manifest
-
-
 def read_current(layout: Layout) -> tuple[str, str]:
     """Name of the live generation and its manifest's SHA-256. Raises NoGeneration, CorruptGeneration."""
     try:
         parts = layout.current.read_text("utf-8").split()
     except FileNotFoundError as error:
         if layout.names():
-            raise CorruptGeneration("CURRENT is missing.", remedy=_REBUILD) from error
+            raise CorruptGeneration("CURRENT is missing.", remedy=REBUILD) from error
         raise NoGeneration(
             "Nothing has been indexed yet.", remedy="Run footnote index --source DIR, then ask again."
         ) from error
     except UnicodeDecodeError as error:
-        raise CorruptGeneration("CURRENT is damaged.", remedy=_REBUILD) from error
+        raise CorruptGeneration("CURRENT is damaged.", remedy=REBUILD) from error
     if len(parts) != 2 or not parts[0].isdecimal() or len(parts[1]) != 64:
-        raise CorruptGeneration("CURRENT is damaged.", remedy=_REBUILD)
+        raise CorruptGeneration("CURRENT is damaged.", remedy=REBUILD)
     return parts[0], parts[1]
 
 
@@ -279,7 +168,7 @@ class Generation:
         found = (len(self.vectors), len(self.sentences), len(self.lexical), len(self.lexical) + len(gone))
         if found != tuple(counts[name] for name in ("passage_rows", "sentence_rows", "passages", "passage_rows")):
             self.close()
-            raise CorruptGeneration(f"The parts of generation {self.name} do not belong together.", remedy=_REBUILD)
+            raise CorruptGeneration(f"The parts of generation {self.name} do not belong together.", remedy=REBUILD)
 
     def rows(self) -> Sequence[int]:
         """The passage rows there are, ascending."""
@@ -364,7 +253,7 @@ def newest_whole(layout: Layout) -> tuple[str, str]:
         except (CorruptGeneration, IncompatibleIndex):
             continue
         return name, sha256((folder / "MANIFEST.json").read_bytes()).hexdigest()
-    raise NoGeneration("No generation on disk is whole.", remedy=_REBUILD)
+    raise NoGeneration("No generation on disk is whole.", remedy=REBUILD)
 
 
 def roll_back(layout: Layout, name: str = "") -> str:
@@ -389,9 +278,6 @@ def roll_back(layout: Layout, name: str = "") -> str:
     if name:
         raise NotFound(f"There is no generation {name!r}.", remedy="List them: footnote generations list.")
     raise NotFound("There is no earlier generation to go back to.", remedy="List them: footnote generations list.")
-
-
-_REBUILD = "Run footnote index --full to build it again from the source folder."
 
 
 def listing(layout: Layout) -> list[dict[str, Any]]:

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from index.errors import NoGeneration
-from index.generation import verify
 from index.live import Library
+from index.manifest import verify
 from tests.index.shelf import LAMPS, ROPES, TIDES, Shelf
 
 TRIALS = int(os.environ.get("FOOTNOTE_FAULT_TRIALS", "10"))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from index.errors import CorruptGeneration
-from index.generation import verify
+from index.manifest import verify
 from index.search import make_query, search
 from tests.fakes import FakeEncoder
 from tests.index.shelf import Shelf

@@ -17,10 +17,11 @@ from typing import Any
 
 import pytest
 
-from index import generation as generations
+from index import manifest as manifests
 from index.errors import Busy, CorruptGeneration, IncompatibleIndex, NoGeneration, NotFound
-from index.generation import Generation, collect, lease, listing, read_current, roll_back, verify, writer_lock
+from index.generation import Generation, collect, lease, listing, read_current, roll_back, writer_lock
 from index.live import Library
+from index.manifest import verify
 from index.search import make_query, search
 from tests.fakes import FakeEncoder
 from tests.index.shelf import TIDES, Shelf
@@ -146,20 +147,20 @@ def test_without_the_check_a_flipped_bit_would_be_served(two: Shelf, monkeypatch
     flip(0.9)(two.live_folder / "vectors.faiss")
     with pytest.raises(CorruptGeneration):
         two.ask("Who mended the nets?")
-    monkeypatch.setattr("index.generation.verify", lambda folder, _="": generations.read_manifest(folder))
+    monkeypatch.setattr("index.generation.verify", lambda folder, _="": manifests.read_manifest(folder))
     flipped = two.ask("Who mended the nets?")
     assert {hit.signals.dense for hit in flipped}.isdisjoint({before.signals.dense}) or flipped[0] != before
 
 
 def test_a_disk_that_cannot_read_a_file_is_damage_too(two: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = generations._hash_file
+    real = manifests._hash_file
 
     def fail(path: Path) -> str:
         if path.parent.name == "000002" and path.name == "vectors.faiss":
             raise OSError(5, "Input/output error")
         return real(path)
 
-    monkeypatch.setattr("index.generation._hash_file", fail)
+    monkeypatch.setattr("index.manifest._hash_file", fail)
     with library(two) as opened:
         assert served(opened)[0] == "000001"
         assert "Input/output error" in opened.degraded

@@ -1,0 +1,126 @@
+"""MANIFEST.json: what a generation says of itself, with the hash of each of its files, and how that is checked."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Container, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
+from hashlib import sha256
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from index.errors import CorruptGeneration, IncompatibleIndex
+
+FORMAT_VERSION = 2
+REBUILD = "Run footnote index --full to build it again from the source folder."
+_HASH_BLOCK = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a generation says of itself."""
+
+    name: str
+    created_at: str  # ISO 8601, UTC
+    counts: dict[str, int]  # documents, passages, sentences, skipped; passage_rows, sentence_rows with those gone
+    vectors: dict[str, Any]  # how passage vectors are searched: index.vectors.VectorCard
+    encoder: dict[str, Any]  # name, fingerprint, dim, window
+    rules: str  # fingerprint of parsers, sentence and passage rules
+    report: dict[str, Any]  # the ingest report of the build
+    files: dict[str, dict[str, Any]]  # relative path -> size, sha256
+
+
+def _hash_file(path: Path) -> str:
+    digest = sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(_HASH_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def fsync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _files_of(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.name != "MANIFEST.json")
+
+
+def seal(folder: Path, linked: Mapping[str, dict[str, Any]] = MappingProxyType({}), **about: Any) -> str:
+    """Make ``folder`` durable: fsync every file, write MANIFEST.json with their hashes, read everything back.
+
+    ``linked`` are entries of files that another generation has too and that were read back there in this build: they
+    are not read again. ``about`` are the other fields of Manifest. Returns the SHA-256 of the manifest."""
+    paths = _files_of(folder)
+    for path in [*paths, *(entry for entry in folder.rglob("*") if entry.is_dir())]:
+        fsync(path)
+    files = {
+        name: linked.get(name) or {"size": path.stat().st_size, "sha256": _hash_file(path)}
+        for name, path in ((path.relative_to(folder).as_posix(), path) for path in paths)
+    }
+    body = {"format": FORMAT_VERSION, **about, "files": files}
+    # The checksum tells a damaged manifest even when CURRENT, which holds its hash, is lost.
+    text = json.dumps({**body, "checksum": _checksum(body)}, indent=1, sort_keys=True) + "\n"
+    manifest = folder / "MANIFEST.json"
+    manifest.write_text(text, "utf-8")
+    fsync(manifest)
+    fsync(folder)
+    verify(folder, unread=linked)
+    return sha256(text.encode()).hexdigest()
+
+
+def _checksum(body: dict[str, Any]) -> str:
+    return sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
+
+
+def read_manifest(folder: Path, expected_sha256: str = "") -> Manifest:
+    """Raises CorruptGeneration when it is missing, damaged or not the expected one, IncompatibleIndex for another
+    format version."""
+    path = folder / "MANIFEST.json"
+    try:
+        raw = path.read_bytes()
+        body = json.loads(raw)
+        checksum = body.pop("checksum")
+    except FileNotFoundError as error:
+        raise CorruptGeneration(f"Generation {folder.name} has no manifest.", remedy=REBUILD) from error
+    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+        raise CorruptGeneration(f"The manifest of generation {folder.name} cannot be read.", remedy=REBUILD) from error
+    if (expected_sha256 and sha256(raw).hexdigest() != expected_sha256) or _checksum(body) != checksum:
+        raise CorruptGeneration(f"The manifest of generation {folder.name} is damaged.", remedy=REBUILD)
+    version = body.pop("format", None)
+    if version != FORMAT_VERSION or set(body) != {field.name for field in fields(Manifest)}:
+        raise IncompatibleIndex(
+            f"Generation {folder.name} has format version {version}; this Footnote reads {FORMAT_VERSION}.",
+            remedy=REBUILD,
+        )
+    return Manifest(**body)
+
+
+def verify(folder: Path, expected_sha256: str = "", unread: Container[str] = ()) -> Manifest:
+    """Read every file but ``unread`` back against the manifest. Raises CorruptGeneration naming the first that
+    differs."""
+    manifest = read_manifest(folder, expected_sha256)
+    present = {path.relative_to(folder).as_posix() for path in _files_of(folder)}
+    for name in sorted(present ^ set(manifest.files)):
+        what = "is missing" if name in manifest.files else "does not belong there"
+        raise CorruptGeneration(f"{name} of generation {folder.name} {what}.", remedy=REBUILD)
+
+    def is_whole(name: str) -> bool:
+        path, entry = folder / name, manifest.files[name]
+        try:
+            return path.stat().st_size == entry["size"] and (name in unread or _hash_file(path) == entry["sha256"])
+        except OSError as error:  # a bad sector, or a file that went away meanwhile
+            raise CorruptGeneration(f"{name} of generation {folder.name}: {error}.", remedy=REBUILD) from error
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="verify") as pool:
+        for name, whole in zip(manifest.files, pool.map(is_whole, manifest.files), strict=True):
+            if not whole:
+                raise CorruptGeneration(f"{name} of generation {folder.name} is damaged.", remedy=REBUILD)
+    return manifest
