@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api import problems
 from api.compose import Footnote
 from api.gate import Gate
+from api.guard import KEY_NAME, Guard
 from api.metrics import Metrics
 from api.routes import ask, documents, health, index, page
 from api.state import State
@@ -65,6 +66,7 @@ def create_app(footnote: Footnote) -> FastAPI:
         app.include_router(module.router)
     page.mount_static(app)
     app.add_middleware(_Bounded)
+    app.add_middleware(Guard, settings=footnote.settings)
     app.add_middleware(_Observed, state=state)
     return app
 
@@ -145,5 +147,6 @@ class _Observed:
                 method=scope["method"],
                 route=path,
                 status=status,
+                key=scope.get(KEY_NAME, ""),  # its name
                 ms=round((time.perf_counter() - started) * 1000, 1),
             )

@@ -15,6 +15,7 @@ import uvicorn
 
 from api.app import create_app
 from api.compose import Footnote
+from api.serving import server_config
 from api.settings import Settings
 from index.encode import load_encoder
 from index.types import Encoder, IngestReport
@@ -117,8 +118,7 @@ class LiveServer:
 
 def serve(footnote: Footnote) -> Iterator[str]:
     """Run the real application on a free port of the loopback address."""
-    config = uvicorn.Config(create_app(footnote), host="127.0.0.1", port=0, log_config=None, access_log=False)
-    server = uvicorn.Server(config)
+    server = uvicorn.Server(server_config(create_app(footnote), "127.0.0.1", 0))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 30
