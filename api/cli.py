@@ -46,6 +46,7 @@ K = Annotated[int | None, typer.Option("--k", min=1, max=50, help="Passages to r
 def main() -> None:
     """Entry point: what a user can mend is said in a sentence, with exit code 3."""
     terminal.log_to_stderr()
+    os.umask(0o077)  # documents may be confidential, and so is what is made of them
     try:
         app(prog_name="footnote")
     except FootnoteError as error:
