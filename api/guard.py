@@ -60,6 +60,9 @@ class Guard:
         if self._needs_key and not name:
             await _answer(_no_key(path), {"WWW-Authenticate": "Bearer"}, scope, receive, send)
             return
+        if not self._needs_key and (refused := _of_another_site(scope)):
+            await _answer(refused, {}, scope, receive, send)
+            return
         # By the connection's own address: what a header says of another is anyone's to write.
         asking = f"key {name}" if name else f"address {_network(scope.get('client'))}"
         if self._most and self._running[asking] >= self._most:
@@ -107,6 +110,32 @@ def presented(headers: list[tuple[bytes, bytes]]) -> bytes:
     if scheme.lower() == b"bearer" and key.strip():
         return key.strip()
     return given.get(b"x-api-key", b"").strip()
+
+
+def _of_another_site(scope: Scope) -> dict[str, Any] | None:
+    """The problem with a request that a web page of another site may have had this machine's browser send; None when
+    there is none. Where no key is needed, nothing else would tell it from the user's own."""
+    headers = dict(scope["headers"])
+    host = headers.get(b"host", b"").decode("latin-1")
+    if not _is_local_name(host):
+        # A page reads what is of its own origin, and whoever owns a domain can have it mean 127.0.0.1.
+        detail = "Ask for it at its address, or set require_key so that it can go by a name."
+        return problems.problem(421, "The server does not go by this name", detail, scope["path"])
+    elsewhere = headers.get(b"sec-fetch-site", b"none") not in (b"none", b"same-origin")
+    if elsewhere and scope["method"] not in ("GET", "HEAD"):  # what changes nothing is not read by the page either
+        detail = "Web pages of other sites may not send this. Use the server's own page."
+        return problems.problem(403, "The request comes from another site", detail, scope["path"])
+    return None
+
+
+def _is_local_name(host: str) -> bool:
+    """Whether a Host header names an address, localhost or a name without a dot, which nobody can buy."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return "." not in name or name.endswith(".localhost")
+    return True
 
 
 def _network(client: tuple[str, int] | None) -> str:

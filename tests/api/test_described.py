@@ -31,7 +31,7 @@ def test_every_operation_is_as_it_is_described(described: Any, method: str, path
 
     @given(operation.as_strategy(generation_mode=mode))
     @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-    def holds(case: schemathesis.Case) -> None:
+    def holds(case: schemathesis.Case[Any]) -> None:
         response = case.call()
         if response.status_code != 413:  # refused before anyone looked whether it fits
             case.validate_response(response, excluded_checks=beyond)

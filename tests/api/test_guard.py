@@ -200,6 +200,38 @@ def test_the_log_names_the_key_and_never_tells_it(guarded: Guarded, logs: list[A
     assert keys_file(client.app.state.footnote.footnote.settings.data).exists()  # type: ignore[attr-defined]
 
 
+# -- without keys: other sites' pages ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("host", ["evil.example.org", "evil.example.org:8000", "127.0.0.1.nip.io", "a.b"])
+def test_where_no_key_is_needed_it_does_not_go_by_a_name_that_someone_may_own(client: TestClient, host: str) -> None:
+    response = client.get("/v1/documents", headers={"Host": host})
+    assert_problem(response, 421, "The server does not go by this name")
+    assert client.get("/livez", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "127.0.0.1:8000", "[::1]:8000", "localhost:8000", "footnote:8000", "notes.localhost", ""]
+)
+def test_addresses_and_local_names_are_its_own(client: TestClient, host: str) -> None:
+    assert client.get("/v1/documents", headers={"Host": host}).status_code == 200
+
+
+def test_with_a_key_it_goes_by_any_name(guarded: Guarded) -> None:
+    client, key = guarded()
+    assert client.get("/v1/documents", headers={**bearer(key), "Host": "docs.example.org"}).status_code == 200
+
+
+def test_another_site_s_page_changes_nothing(client: TestClient) -> None:
+    for site in ("cross-site", "same-site"):
+        for path in ("/v1/index/rebuild", "/v1/index/rollback", "/v1/ask"):
+            response = client.post(path, headers={"Sec-Fetch-Site": site})
+            assert_problem(response, 403, "The request comes from another site")
+        assert client.get("/v1/index", headers={"Sec-Fetch-Site": site}).status_code == 200
+    for site in ("same-origin", "none"):
+        assert client.post("/v1/ask", json=OPENED, headers={"Sec-Fetch-Site": site}).status_code == 200
+
+
 # -- how much ----------------------------------------------------------------------------------------------------------
 
 
