@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 import anyio
 import structlog
 from fastapi import FastAPI
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
+from api.bounds import BODY_S, Bounded
 from api.compose import Footnote
+from api.endings import Endings
 from api.gate import Gate
+from api.guard import KEY_NAME, Guard
 from api.metrics import Metrics
 from api.routes import ask, chat, documents, health, index, page
 from api.state import State
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 _log = structlog.get_logger()
-MAX_BODY_BYTES = 1 << 20
 _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -36,8 +37,9 @@ _HEADERS = {
 _RAW_HEADERS = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
 
 
-def create_app(footnote: Footnote) -> FastAPI:
-    """The ASGI application around ``footnote``, which it closes when it stops."""
+def create_app(footnote: Footnote, body_s: float = BODY_S) -> FastAPI:
+    """The ASGI application around ``footnote``, which it closes when it stops. ``body_s`` is for tests: how long a
+    body may take to arrive."""
     state = State(footnote, Gate(footnote.settings.max_waiting), Metrics(footnote))
 
     @asynccontextmanager
@@ -72,7 +74,9 @@ def create_app(footnote: Footnote) -> FastAPI:
         app.include_router(module.router)
     page.mount_static(app)
     manager = _add_mcp(app, state)
-    app.add_middleware(_Bounded)
+    app.add_middleware(Bounded, body_s=body_s)  # the last added is the first to see a request
+    app.add_middleware(Endings, state=state, timeout_s=footnote.settings.request_timeout_s)
+    app.add_middleware(Guard, settings=footnote.settings)
     app.add_middleware(_Observed, state=state)
     return app
 
@@ -103,32 +107,6 @@ def _rebuild(footnote: Footnote) -> None:
     if footnote.jobs.running() is not None:
         footnote.jobs.wait()
     footnote.jobs.start()
-
-
-class _Bounded:
-    """Refuses bodies that are too large, whether they say so or not, as the route reads them."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        announced = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
-        size = 0
-
-        async def bounded() -> Message:
-            nonlocal size
-            if int(announced) > MAX_BODY_BYTES:  # the server has seen to it that it is a number
-                raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > MAX_BODY_BYTES:
-                raise HTTPException(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
-            return message
-
-        await self._app(scope, bounded, send)
 
 
 class _Observed:
@@ -164,5 +142,6 @@ class _Observed:
                 method=scope["method"],
                 route=path,
                 status=status,
+                key=scope.get(KEY_NAME, ""),  # its name
                 ms=round((time.perf_counter() - started) * 1000, 1),
             )

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from api import terminal
+from api.cli_keys import keys
 from index.errors import FootnoteError
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ generations = typer.Typer(help="List, roll back and clean up published generatio
 evaluation = typer.Typer(help="Run grounding evaluations.", no_args_is_help=True)
 bench = typer.Typer(help="Measure Footnote itself, on public sets.", no_args_is_help=True)
 app.add_typer(generations, name="generations")
+app.add_typer(keys, name="keys")
 app.add_typer(evaluation, name="eval")
 app.add_typer(bench, name="bench")
 
@@ -44,6 +46,7 @@ K = Annotated[int | None, typer.Option("--k", min=1, max=50, help="Passages to r
 def main() -> None:
     """Entry point: what a user can mend is said in a sentence, with exit code 3."""
     terminal.log_to_stderr()
+    os.umask(0o077)  # documents may be confidential, and so is what is made of them
     try:
         app(prog_name="footnote")
     except FootnoteError as error:

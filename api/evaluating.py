@@ -50,7 +50,8 @@ def evaluate(name: str, settings: Settings, out: Path | None, *, generation: str
 def evaluate_url(name: str, url: str, settings: Settings, out: Path | None, *, quiet: bool = False) -> Summary:
     """Ask every case of a suite of the server at ``url``. Its settings are its own business and are not recorded."""
     suite = load_suite(name, SUITES)
-    with closing(Remote(url)) as remote, terminal.progress(quiet=quiet) as progress:
+    server = Remote(url, key=settings.remote_key.get_secret_value())
+    with closing(server) as remote, terminal.progress(quiet=quiet) as progress:
         return run_suite(
             suite,
             ask=remote.ask,

@@ -14,6 +14,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.status import HTTP_422_UNPROCESSABLE_CONTENT
 
+from api.keys import KeysError
 from api.openai_errors import error_of, speaks_openai, status_of
 from api.settings import SettingsError
 from eval.errors import SuiteError
@@ -55,6 +56,7 @@ _DAMAGED = "A part of the index does not match its checksum. Start a rebuild."
 _WRITING = "Another process is writing to the index. Try again when it has finished."
 _FOLDER = "The source folder is missing, unreadable or holds no document."
 _FAILED = "The build failed; the index served is unchanged. The server's log says why."
+_KEYS = "The file of the keys cannot be read. The server's log says why."
 _RERANKER = "The reranker cannot be loaded. The server's log says why."
 
 ROWS: dict[type[FootnoteError], Row] = {
@@ -73,6 +75,7 @@ ROWS: dict[type[FootnoteError], Row] = {
     SkipFile: Row(422, "The file cannot be read"),
     SettingsError: Row(500, "A setting is not valid", "A setting is not valid. The server's log says which."),
     SuiteError: Row(422, "The suite cannot be loaded", "The suite cannot be loaded. The server's log says why."),
+    KeysError: Row(503, "The keys cannot be read", _KEYS),
     Overloaded: Row(503, "Too many questions are waiting"),
     FootnoteError: Row(500, "Something went wrong", _UNKNOWN),
 }

@@ -21,10 +21,12 @@ class RemoteError(FootnoteError):
 class Remote:
     """What a server at ``url`` answers from and with. Close it after use."""
 
-    def __init__(self, url: str, client: httpx2.Client | None = None) -> None:
-        """``client`` is for tests: it reaches an application without a socket."""
+    def __init__(self, url: str, client: httpx2.Client | None = None, *, key: str = "") -> None:
+        """``key`` is sent to a server that needs one. ``client`` is for tests: it reaches an application without a
+        socket."""
         self.url = url.rstrip("/")
-        self._client = client or httpx2.Client(base_url=self.url, timeout=_TIMEOUT_S)
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        self._client = client or httpx2.Client(base_url=self.url, timeout=_TIMEOUT_S, headers=headers)
 
     def ask(self, question: Question) -> Answer:
         """Raises RemoteError, so that a question that fails is a failed case and not the end of a run."""

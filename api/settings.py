@@ -4,12 +4,14 @@ Variables win over the file, and options on the command line over both."""
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, ValidationError
+from limits import parse
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -58,10 +60,27 @@ class Settings(BaseSettings):
     max_memory_mb: int = Field(0, ge=0, description="memory that a build may take, in MiB; 0 for no bound")
     threads: int = Field(0, ge=0, description="encoder threads while indexing; 0 for one a core")
     max_waiting: int = Field(128, ge=1, description="questions waiting for a core before new ones are refused (503)")
+    require_key: bool = Field(False, description="ask for an API key on a loopback address too")
+    rate_limit: str = Field("", description="requests by one key or address, as 60/minute; empty for no limit")
+    max_concurrent_per_key: int = Field(
+        64, ge=0, description="requests of one key or address answered at a time; 0 for no limit"
+    )
+    request_timeout_s: int = Field(120, ge=1, description="a request that takes longer is ended")
+    remote_key: SecretStr = Field(SecretStr(""), description="API key that eval run --url sends")
     watch: bool = Field(False, description="rebuild when the source folder changes")
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least serious log line written"
     )
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _is_a_rate(cls, value: str) -> str:
+        if value:
+            try:
+                parse(value)
+            except ValueError as error:
+                raise ValueError("write it as 60/minute") from error
+        return value
 
     @classmethod
     def settings_customise_sources(
@@ -75,6 +94,11 @@ class Settings(BaseSettings):
         return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
 
     @property
+    def needs_key(self) -> bool:
+        """Whether who asks must have a key: always where another machine could ask."""
+        return self.require_key or not is_loopback(self.host)
+
+    @property
     def settings_hash(self) -> str:
         """Names everything that decides what an answer is, 12 hex digits."""
         deciding: dict[str, Any] = {
@@ -86,6 +110,14 @@ class Settings(BaseSettings):
             "min_confidence": self.min_confidence,
         }
         return sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a server on ``host``. A name other than localhost may mean any address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def load_settings(**overrides: Any) -> Settings:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import anyio
 from fastapi import Request
 
 from api.compose import Footnote
@@ -17,6 +18,7 @@ class State:
     gate: Gate
     metrics: Metrics
     stopping: bool = False
+    answering: set[anyio.Event] = field(default_factory=set)  # one a request under way; setting it ends the request
 
 
 def state_of(request: Request) -> State:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 
 from api.app import create_app
 from api.compose import Footnote
+from api.serving import Server
 from api.settings import Settings
 from index.encode import load_encoder
 from index.types import Encoder, IngestReport
@@ -117,8 +117,7 @@ class LiveServer:
 
 def serve(footnote: Footnote) -> Iterator[str]:
     """Run the real application on a free port of the loopback address."""
-    config = uvicorn.Config(create_app(footnote), host="127.0.0.1", port=0, log_config=None, access_log=False)
-    server = uvicorn.Server(config)
+    server = Server(create_app(footnote), "127.0.0.1", 0)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 30
@@ -127,7 +126,7 @@ def serve(footnote: Footnote) -> Iterator[str]:
             raise RuntimeError("the server did not start")
         time.sleep(0.02)
     try:
-        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+        yield f"http://127.0.0.1:{server.port}"
     finally:
         server.should_exit = True
         thread.join(timeout=20)

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from starlette.testclient import TestClient
 
-from api.app import MAX_BODY_BYTES
+from api.bounds import MAX_BODY_BYTES
 from api.compose import Footnote
 from api.gate import Gate
 from api.problems import problem, response

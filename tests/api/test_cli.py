@@ -104,7 +104,7 @@ def own(indexed: Indexed, tmp_path: Path) -> Indexed:
 def test_help_lists_the_commands(footnote: Footnotes) -> None:
     ran = footnote("--help")
     assert ran.code == 0
-    for command in ("index", "ask", "search", "serve", "eval", "generations", "doctor", "settings"):
+    for command in ("index", "ask", "search", "serve", "eval", "keys", "generations", "doctor", "settings"):
         assert command in ran.out
         assert footnote(command, "--help").code == 0
 
@@ -460,3 +460,39 @@ def test_an_error_about_a_hostile_name(footnote: Footnotes, tmp_path: Path) -> N
     ran = footnote("eval", "run", "a[bold]:ship:[/bold]\x1b[31m")
     assert "\x1b" not in ran.err
     assert "a[bold]:ship:[/bold]" in ran.err
+
+
+# -- keys --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_key_is_made_listed_and_revoked(footnote: Footnotes) -> None:
+    assert footnote("keys", "list").out == "No keys.\n"
+    made = footnote("keys", "add", "ana")
+    key = made.out.strip()
+    assert key.startswith("fn_") and len(key.split()) == 1
+    other = footnote("keys", "add", "ben", "--json").json
+    assert (other["name"], other["key"] != key) == ("ben", True)
+    listed = footnote("keys", "list")
+    assert [line.split()[0] for line in listed.out.splitlines()] == ["ana", "ben"]
+    assert key not in listed.out + Path("data/keys.json").read_text()
+    assert footnote("keys", "revoke", "ana").out == "The key ana is revoked.\n"
+    assert [one["name"] for one in footnote("keys", "list", "--json").json["keys"]] == ["ben"]
+
+
+def test_a_key_that_cannot_be_made_or_revoked(footnote: Footnotes) -> None:
+    footnote("keys", "add", "ana")
+    for arguments, complaint in (
+        (("add", "ana"), "already"),
+        (("add", "a b"), "cannot be the name"),
+        (("revoke", "ben"), "There is no key"),
+    ):
+        ran = footnote("keys", *arguments)
+        assert (ran.code, ran.out) == (3, "")
+        assert complaint in ran.err
+
+
+def test_an_open_address_without_a_key_is_refused(footnote: Footnotes) -> None:
+    ran = footnote("serve", "--host", "0.0.0.0")
+    assert ran.code == 3
+    assert "footnote keys add NAME" in ran.err
+    assert not Path("data").exists()  # before anything is built

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import re
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -189,3 +192,45 @@ def test_an_iterator_that_is_closed_early_lets_its_generation_go(world: World) -
     events.close()  # type: ignore[attr-defined] # a generator
     publish(world.footnote, 1954)
     assert "000001" not in world.footnote.layout.names()
+
+
+# -- clients that go away ----------------------------------------------------------------------------------------------
+
+
+def held() -> tuple[int, int]:
+    """Threads of this process, and files and sockets that it has open."""
+    return threading.active_count(), len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_clients_that_go_away_leave_nothing_behind(paced: Paced, live: Live, stream: bool) -> None:
+    url = live(paced)
+    host, _, port = url.removeprefix("http://").partition(":")
+    body = json.dumps({"question": OPENED, "stream": stream})
+    head = f"POST /v1/ask HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+
+    def ask_and_go(times: int) -> None:
+        paced.go.clear()
+        already = len(paced.asked)
+        sockets = [socket.create_connection((host, int(port)), timeout=20) for _ in range(times)]
+        for sock in sockets:
+            sock.sendall((head + body).encode())
+        wait_for(lambda: len(paced.asked) > already)  # the first is being answered
+        for sock in sockets:
+            sock.close()
+        paced.go.set()
+
+    with httpx2.Client(base_url=url, timeout=30) as client:
+
+        def ended() -> int:
+            metrics = client.get("/metrics").text
+            return sum(int(float(n)) for n in re.findall(r'requests_total{route="/v1/ask",.*} (\S+)', metrics))
+
+        ask_and_go(8)  # after these the pool has its threads
+        wait_for(lambda: ended() == 8)
+        threads, files = held()
+        ask_and_go(50)
+        wait_for(lambda: ended() == 58, timeout_s=30)
+        assert "1911" in client.post("/v1/ask", json={"question": OPENED}).json()["text"]
+        paced.asked.clear()  # nobody else holds what was asked
+        wait_for(lambda: held()[0] <= threads and held()[1] <= files)

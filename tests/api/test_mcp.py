@@ -18,7 +18,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult
 from starlette.testclient import TestClient
 
-from api.app import MAX_BODY_BYTES
+from api.bounds import MAX_BODY_BYTES
 from api.gate import Gate
 from api.mcp_server import PROBLEM, make_server
 from api.mcp_stdio import McpMissing

@@ -15,7 +15,8 @@ import api
 import eval as evaluation_package
 import index
 import rag
-from api.app import MAX_BODY_BYTES, create_app
+from api.app import create_app
+from api.bounds import MAX_BODY_BYTES
 from api.compose import Footnote
 from api.gate import Gate
 from api.mcp_stdio import McpMissing

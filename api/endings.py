@@ -1,0 +1,113 @@
+"""How a request ends that does not end by itself: at its deadline, or because the server stops.
+
+A client is told either way. A stream that has begun ends with an ``error`` event, anything else with a problem."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import anyio
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api import problems
+from api.guard import is_open
+from api.sse import named
+from api.state import State
+
+_log = structlog.get_logger()
+_TELL_S = 1.0  # a client that does not read is not told
+
+
+class Endings:
+    """Ends requests at ``timeout_s`` and when ``end_all`` is called, and takes none while the server stops."""
+
+    def __init__(self, app: ASGIApp, state: State, timeout_s: float) -> None:
+        self._app = app
+        self._state = state
+        self._timeout_s = timeout_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or is_open(scope["path"]):
+            await self._app(scope, receive, send)
+        elif self._state.stopping:
+            headers = {"Retry-After": "2", "Connection": "close"}
+            await problems.response(_stopping(scope["path"]), headers)(scope, receive, send)
+        else:
+            await self._run(scope, receive, send)
+
+    async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
+        reply = _Reply(send)
+        woken = anyio.Event()
+        failed: Exception | None = None
+        done = False
+
+        async def work() -> None:
+            nonlocal failed, done
+            try:
+                await self._app(scope, receive, reply.send)
+            except Exception as error:  # noqa: BLE001 - raised again outside the group, which would wrap it
+                failed = error
+            finally:
+                done = True
+                woken.set()
+
+        self._state.answering.add(woken)
+        try:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(work)
+                with anyio.move_on_after(self._timeout_s):
+                    await woken.wait()
+                if not done:
+                    late = _late(self._timeout_s, scope["path"])
+                    with anyio.move_on_after(_TELL_S):
+                        await reply.end(_stopping(scope["path"]) if self._state.stopping else late, scope, receive)
+                    tasks.cancel_scope.cancel()  # a thread that computes is waited for; nobody else is kept
+        finally:
+            self._state.answering.discard(woken)
+        if failed is not None:
+            if not reply.ended:
+                raise failed
+            _log.warning("failed_after_its_end", error=type(failed).__name__, reason=str(failed))
+
+
+def end_all(state: State) -> None:
+    """End every request that is still being answered."""
+    for woken in list(state.answering):
+        woken.set()
+
+
+class _Reply:
+    """What has been sent of a response; once it has been ended, what comes after is dropped."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._started = False
+        self._stream = False
+        self.ended = False
+
+    async def send(self, message: Message) -> None:
+        if self.ended:
+            return
+        if message["type"] == "http.response.start":
+            self._started = True
+            kind = dict(message["headers"]).get(b"content-type", b"")
+            self._stream = kind.startswith(b"text/event-stream")
+        await self._send(message)
+
+    async def end(self, body: dict[str, Any], scope: Scope, receive: Receive) -> None:
+        self.ended = True
+        if not self._started:
+            await problems.response(body, {"Retry-After": "2"})(scope, receive, self._send)
+        elif self._stream:
+            event = named("error", body)
+            await self._send({"type": "http.response.body", "body": event, "more_body": False})
+        # Anything else breaks off, and the server closes the connection: half a document must not look whole.
+
+
+def _late(timeout_s: float, path: str) -> dict[str, Any]:
+    return problems.problem(503, "The request took too long", f"It was ended after {timeout_s:g} s.", path)
+
+
+def _stopping(path: str) -> dict[str, Any]:
+    return problems.problem(503, "The server is stopping", "Ask again when it has started anew.", path)
