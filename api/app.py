@@ -16,7 +16,7 @@ from api import problems
 from api.compose import Footnote
 from api.gate import Gate
 from api.metrics import Metrics
-from api.routes import ask, documents, health, index, page
+from api.routes import ask, documents, health, index, page, settings
 from api.state import State
 from api.watch import Watcher
 from index.errors import FootnoteError
@@ -61,7 +61,7 @@ def create_app(footnote: Footnote) -> FastAPI:
     )
     app.state.footnote = state
     problems.install(app, _HEADERS)
-    for module in (ask, documents, index, health, page):
+    for module in (ask, documents, index, settings, health, page):
         app.include_router(module.router)
     page.mount_static(app)
     app.add_middleware(_Bounded)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
 
 from api.compose import Footnote
 from api.gate import Gate
 from api.metrics import Metrics
+from api.suggesting import Suggester
 
 
 @dataclass(slots=True)
@@ -17,6 +18,10 @@ class State:
     gate: Gate
     metrics: Metrics
     stopping: bool = False
+    suggester: Suggester = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.suggester = Suggester(self.footnote)
 
 
 def state_of(request: Request) -> State:

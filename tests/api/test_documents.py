@@ -123,3 +123,14 @@ def test_what_no_generation_kept_has_is_not_found(client: TestClient, world: Wor
 @pytest.mark.parametrize("path", ["/v1/documents/{}", "/v1/documents/{}/text", "/v1/passages/{}"])
 def test_names_that_mean_nothing(client: TestClient, path: str, name: str) -> None:
     assert_problem(client.get(path.format(name)), 404)
+
+
+def test_what_was_skipped_is_listed_with_its_reason(
+    make_world: Callable[..., World], connect: Connect, folder: Path
+) -> None:
+    (folder / "blank.txt").write_text("  \n")
+    world = make_world(folder)
+    world.build()
+    body = connect(world.footnote).get("/v1/documents").json()
+    assert [(one["source"], one["reason"]) for one in body["skipped"]] == [("blank.txt", "empty")]
+    assert body["skipped"][0]["detail"]

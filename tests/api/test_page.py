@@ -139,7 +139,8 @@ def test_the_description_lists_every_route(described: dict[str, Any]) -> None:
         ("POST", "/v1/ask"), ("POST", "/v1/search"), ("GET", "/v1/documents"), ("GET", "/v1/documents/{document_id}"),
         ("GET", "/v1/documents/{document_id}/text"), ("GET", "/v1/passages/{passage_id}"), ("GET", "/v1/index"),
         ("POST", "/v1/index/rebuild"), ("GET", "/v1/index/jobs/{job_id}"), ("POST", "/v1/index/rollback"),
-        ("POST", "/v1/feedback"), ("GET", "/livez"), ("GET", "/readyz"), ("GET", "/metrics"),
+        ("POST", "/v1/feedback"), ("GET", "/v1/settings"), ("GET", "/v1/suggestions"),
+        ("GET", "/livez"), ("GET", "/readyz"), ("GET", "/metrics"),
     }  # fmt: skip
     assert listed == routes()
 
