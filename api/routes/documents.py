@@ -32,10 +32,9 @@ async def documents(request: Request, response: Response) -> DocumentList:
     def work() -> DocumentList:
         with state.footnote.library.pin() as generation:
             entries = [_entry(state, generation, document) for document in generation.store.documents()]
-            skipped = [
-                SkippedEntry(source=one.source, reason=one.reason, detail=one.detail)
-                for one in generation.store.skipped()
-            ]
+            sources = {entry.source for entry in entries}  # a stale document is served, although its file was skipped
+            report = state.footnote.last_report(generation)
+            skipped = [SkippedEntry(**one) for one in report.get("skipped", ()) if one["source"] not in sources]
             return DocumentList(generation=generation.name, documents=entries, skipped=skipped)
 
     found = await anyio.to_thread.run_sync(work)
