@@ -20,7 +20,7 @@ from api.endings import Endings
 from api.gate import Gate
 from api.guard import KEY_NAME, Guard
 from api.metrics import Metrics
-from api.routes import ask, chat, documents, health, index, page
+from api.routes import ask, chat, documents, health, index, page, settings
 from api.state import State
 from api.watch import Watcher
 from index.errors import FootnoteError
@@ -70,7 +70,7 @@ def create_app(footnote: Footnote, body_s: float = BODY_S) -> FastAPI:
     )
     app.state.footnote = state
     problems.install(app, _HEADERS)
-    for module in (ask, chat, documents, index, health, page):
+    for module in (ask, chat, documents, index, settings, health, page):
         app.include_router(module.router)
     page.mount_static(app)
     manager = _add_mcp(app, state)

@@ -229,7 +229,7 @@ class Footnote:
                 "min_confidence": self.min_confidence,
                 "calibration": self._described_calibration(),
                 "job": job,
-                "last_report": self._last_report() or manifest.report,
+                "last_report": self.last_report(generation),
             }
 
     def _described_calibration(self) -> dict[str, Any] | None:
@@ -238,13 +238,14 @@ class Footnote:
             return to_json(found) if found else None
         return None
 
-    def _last_report(self) -> dict[str, Any]:
-        """What the last build found and did, also when it published nothing; {} when there is no word of it."""
+    def last_report(self, generation: Generation) -> dict[str, Any]:
+        """What the last build found and did, also when it published nothing; without word of it, what the build of
+        ``generation`` did."""
         try:
             found = json.loads(self.layout.report.read_text("utf-8"))
         except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
+            return generation.manifest.report
+        return found if found and isinstance(found, dict) else generation.manifest.report
 
     def folder_changed(self, generation: Generation) -> bool | None:
         """Whether the source folder differs from what is indexed; None when it cannot be read."""

@@ -144,9 +144,18 @@ class DocumentEntry(BaseModel):
         )
 
 
+class SkippedEntry(BaseModel):
+    """A file of the folder that is not indexed, and why."""
+
+    source: str
+    reason: str
+    detail: str
+
+
 class DocumentList(BaseModel):
     generation: str
     documents: list[DocumentEntry]
+    skipped: list[SkippedEntry]
 
 
 class IndexStatus(BaseModel):
@@ -163,6 +172,23 @@ class IndexStatus(BaseModel):
     calibration: dict[str, Any] | None = Field(description="what footnote eval calibrate found; null when not in use")
     job: Job | None
     last_report: dict[str, Any]
+
+
+class SettingEntry(BaseModel):
+    name: str
+    value: str | int | float | bool | None = Field(description="null where it is kept secret")
+    given: bool = Field(description="set by a variable, a file or an option; false for a default")
+    secret: bool = False
+    description: str
+
+
+class SettingList(BaseModel):
+    settings: list[SettingEntry]
+
+
+class Suggestions(BaseModel):
+    generation: str
+    questions: list[str]
 
 
 class Published(BaseModel):

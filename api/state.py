@@ -10,6 +10,7 @@ from fastapi import Request
 from api.compose import Footnote
 from api.gate import Gate
 from api.metrics import Metrics
+from api.suggesting import Suggester
 
 
 @dataclass(slots=True)
@@ -19,6 +20,10 @@ class State:
     metrics: Metrics
     stopping: bool = False
     answering: set[anyio.Event] = field(default_factory=set)  # one a request under way; setting it ends the request
+    suggester: Suggester = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.suggester = Suggester(self.footnote)
 
 
 def state_of(request: Request) -> State:

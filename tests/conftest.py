@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
+from starlette.types import ASGIApp
 
 from api.app import create_app
 from api.compose import Footnote
@@ -48,7 +50,11 @@ def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A source folder of three short documents, free to change."""
-    source = tmp_path / "documents"
+    return write_documents(tmp_path / "documents")
+
+
+def write_documents(source: Path) -> Path:
+    """Three short documents in a new folder."""
     source.mkdir()
     (source / "harbour.txt").write_text(HARBOUR, "utf-8")
     (source / "emoji.md").write_text(EMOJI, "utf-8")
@@ -117,7 +123,15 @@ class LiveServer:
 
 def serve(footnote: Footnote) -> Iterator[str]:
     """Run the real application on a free port of the loopback address."""
-    server = Server(create_app(footnote), "127.0.0.1", 0)
+    return _served(Server(create_app(footnote), "127.0.0.1", 0))
+
+
+def serve_app(app: ASGIApp) -> Iterator[str]:
+    """Run something around the application on a free port of the loopback address."""
+    return _served(uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, access_log=False)))
+
+
+def _served(server: uvicorn.Server) -> Iterator[str]:
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     deadline = time.monotonic() + 30
@@ -126,7 +140,7 @@ def serve(footnote: Footnote) -> Iterator[str]:
             raise RuntimeError("the server did not start")
         time.sleep(0.02)
     try:
-        yield f"http://127.0.0.1:{server.port}"
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(timeout=20)
@@ -136,11 +150,22 @@ def serve(footnote: Footnote) -> Iterator[str]:
 @pytest.fixture
 def live_server(folder: Path, tmp_path: Path, real_encoder: Encoder) -> Iterator[LiveServer]:
     """The real application with the real encoder over the three documents, on a free port."""
-    settings = Settings(source=folder, data=tmp_path / "data")
-    footnote = Footnote(settings, encoder=lambda: real_encoder, in_child=False)
+    yield from serve_documents(folder, tmp_path / "data", real_encoder)
+
+
+@pytest.fixture(scope="session")
+def shared_server(tmp_path_factory: pytest.TempPathFactory, real_encoder: Encoder) -> Iterator[LiveServer]:
+    """As ``live_server``, one for all stories that change nothing in its folder."""
+    where = tmp_path_factory.mktemp("shared")
+    yield from serve_documents(write_documents(where / "documents"), where / "data", real_encoder)
+
+
+def serve_documents(source: Path, data: Path, encoder: Encoder) -> Iterator[LiveServer]:
+    """The real application over ``source``, indexed."""
+    footnote = Footnote(Settings(source=source, data=data), encoder=lambda: encoder, in_child=False)
     footnote.rebuild(lambda *_: None)
     for url in serve(footnote):
-        yield LiveServer(url, folder, footnote)
+        yield LiveServer(url, source, footnote)
 
 
-__all__ = ["FakeEncoder", "LiveServer", "World", "make_fake_encoder", "serve"]
+__all__ = ["FakeEncoder", "LiveServer", "World", "make_fake_encoder", "serve", "serve_app"]

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
 
 from api.routes.ask import GENERATION_HEADER
-from api.schemas import DocumentEntry, DocumentList
+from api.schemas import DocumentEntry, DocumentList, SkippedEntry
 from api.state import State, state_of
 from index.errors import CorruptGeneration, IncompatibleIndex, NotFound
 from index.freshness import source_changed
@@ -26,13 +26,16 @@ router = APIRouter(prefix="/v1", tags=["documents"])
 
 @router.get("/documents")
 async def documents(request: Request, response: Response) -> DocumentList:
-    """Every indexed document, by source, and whether its file is still what was indexed."""
+    """Every indexed document, by source, and whether its file is still what was indexed; and what was skipped."""
     state = state_of(request)
 
     def work() -> DocumentList:
         with state.footnote.library.pin() as generation:
             entries = [_entry(state, generation, document) for document in generation.store.documents()]
-            return DocumentList(generation=generation.name, documents=entries)
+            sources = {entry.source for entry in entries}  # a stale document is served, although its file was skipped
+            report = state.footnote.last_report(generation)
+            skipped = [SkippedEntry(**one) for one in report.get("skipped", ()) if one["source"] not in sources]
+            return DocumentList(generation=generation.name, documents=entries, skipped=skipped)
 
     found = await anyio.to_thread.run_sync(work)
     response.headers[GENERATION_HEADER] = found.generation

@@ -1,5 +1,6 @@
 // The service's HTTP interface, and the two ways a request can fail: the service says no, or cannot be reached.
 
+import { currentKey, keyInsteadOf } from "./credentials.js";
 import { events } from "./sse.js";
 
 /** The service answered with an error: an RFC 9457 problem object. */
@@ -9,6 +10,7 @@ export class Problem extends Error {
     this.title = this.message;
     this.detail = problem.detail || "";
     this.status = problem.status;
+    this.retryAfter = problem.retryAfter ?? null; // seconds
   }
 }
 
@@ -32,7 +34,7 @@ export class CutOff extends Error {
 
 /** Whether the same request may do better next time: not when the service has understood it and refuses it. */
 export function mayPass(error) {
-  return !(error instanceof Problem) || error.status >= 500 || [408, 429].includes(error.status);
+  return !(error instanceof Problem) || error.status >= 500 || [401, 408, 429].includes(error.status);
 }
 
 export function wasAborted(error) {
@@ -41,9 +43,12 @@ export function wasAborted(error) {
 
 export const getIndex = () => json("/v1/index");
 export const getDocuments = () => json("/v1/documents");
+export const getSettings = () => json("/v1/settings");
+export const getSuggestions = (signal) => json("/v1/suggestions", { signal });
 export const startRebuild = () => json("/v1/index/rebuild", { method: "POST" });
 export const getJob = (id) => json(`/v1/index/jobs/${encodeURIComponent(id)}`);
-export const sendFeedback = (answerId, verdict) => json("/v1/feedback", posted({ answer_id: answerId, verdict }));
+export const sendFeedback = (answerId, verdict, comment = "") =>
+  json("/v1/feedback", posted({ answer_id: answerId, verdict, comment }));
 export const textAddress = (documentId) => `/v1/documents/${encodeURIComponent(documentId)}/text`;
 
 /** The canonical text of a document, every code point of it: Response.text() would drop a leading U+FEFF. */
@@ -84,9 +89,20 @@ async function json(path, options) {
 }
 
 async function request(path, options = {}) {
-  const response = await reading(fetch(path, options));
+  let key = currentKey();
+  let response = await send(path, options, key);
+  while (response.status === 401) {
+    key = await keyInsteadOf(key);
+    if (key === "") break;
+    response = await send(path, options, key);
+  }
   if (!response.ok) throw new Problem(await problemIn(response));
   return response;
+}
+
+function send(path, options, key) {
+  const headers = key === "" ? options.headers : { ...options.headers, Authorization: `Bearer ${key}` };
+  return reading(fetch(path, { ...options, headers }));
 }
 
 async function reading(promise) {
@@ -99,10 +115,11 @@ async function reading(promise) {
 }
 
 async function problemIn(response) {
+  const retryAfter = Number.parseInt(response.headers.get("Retry-After"), 10) || null; // a date is not told
   try {
-    return await response.json();
+    return { ...(await response.json()), status: response.status, retryAfter };
   } catch {
     // Not the service's own words, so a proxy in front of it, most likely.
-    return { title: `The request failed with status ${response.status}`, status: response.status };
+    return { title: `The request failed with status ${response.status}`, status: response.status, retryAfter };
   }
 }

@@ -32,3 +32,34 @@ export function dotted(items) {
   const kept = items.filter(Boolean);
   return kept.flatMap((item, position) => (position === 0 ? [item] : [" · ", item]));
 }
+
+/** Offers `text` as a file to save. */
+export function download(fileName, text) {
+  const address = URL.createObjectURL(new Blob([text], { type: "text/markdown;charset=utf-8" }));
+  el("a", { href: address, download: fileName }).click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000); // the browser reads it after the click
+}
+
+/** Puts `text` on the clipboard; whether that went well. */
+export async function copyText(text) {
+  try {
+    if (!navigator.clipboard) return copySelected(text); // pages over plain HTTP have no clipboard
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch (error) {
+    if (error instanceof DOMException) return false; // not allowed
+    throw error;
+  }
+}
+
+function copySelected(text) {
+  const focused = document.activeElement;
+  const box = el("textarea", { class: "unseen", "aria-hidden": "true" });
+  box.value = text;
+  document.body.append(box);
+  box.select();
+  const copied = document.execCommand("copy");
+  box.remove();
+  focused?.focus();
+  return copied;
+}

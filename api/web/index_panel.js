@@ -3,36 +3,40 @@
 import { getDocuments, getIndex, getJob, Problem, startRebuild, Unreachable } from "./api.js";
 import { byId, el, name } from "./dom.js";
 import { problemNotice } from "./notices.js";
-import { showContents } from "./contents.js";
-import { ago, count, phaseInWords, reportInWords } from "./words.js";
+import { ContentsList, showContents } from "./contents.js";
+import { Drawer } from "./drawer.js";
+import { ago, count, phaseInWords, reportInWords, skipInWords } from "./words.js";
 
 const POLL_MS = 400; // a job's progress, while one runs
 const RETRY_MS = 3_000; // the service does not answer
 const REFRESH_MS = 60_000; // the age in words, and whether the folder has changed
-const CONTENTS_SHOWN = 12;
+const CONTENTS_SHOWN = 6; // on the opening page
 const SKIPPED_SHOWN = 50;
 
 export class IndexPanel {
   #open;
   #index = null; // as GET /v1/index gave it last
-  #documents = null; // as listed on the page
+  #documents = null; // as listed on the page, as JSON
   #listed = null; // the generation they are of
   #titles = new Map();
   #following = null; // id of the job whose progress is shown
   #timer = 0;
+  #published;
+  #contents;
+  #drawer = new Drawer("index", () => this.refresh());
 
-  /** `open(document, opener)` shows a document from the list. */
-  constructor(open) {
+  /** `open(document, opener)` shows a document from a list; `published()` is awaited when there is a new generation. */
+  constructor({ open, published }) {
     this.#open = open;
-    byId("index-toggle").addEventListener("click", () => (this.isOpen ? this.close() : this.#show()));
+    this.#published = published;
+    this.#contents = new ContentsList((document) => {
+      this.#drawer.close();
+      open(document, this.#drawer.toggle);
+    });
     byId("rebuild").addEventListener("click", () => this.#rebuild());
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) this.refresh();
     });
-  }
-
-  get isOpen() {
-    return !byId("index-panel").hidden;
   }
 
   get generation() {
@@ -43,26 +47,14 @@ export class IndexPanel {
     return this.#titles.get(documentId);
   }
 
-  close() {
-    byId("index-panel").hidden = true;
-    byId("index-toggle").setAttribute("aria-expanded", "false");
-    byId("index-toggle").focus();
-  }
-
-  #show() {
-    byId("index-panel").hidden = false;
-    byId("index-toggle").setAttribute("aria-expanded", "true");
-    this.refresh();
-  }
-
   /** Asks the service how the index stands, and again by and by. */
   async refresh() {
     clearTimeout(this.#timer);
     let next = REFRESH_MS;
     try {
       this.#index = await getIndex();
-      if (this.generation !== this.#listed || this.#index.source_changed) await this.#loadDocuments();
       this.#describe();
+      if (this.generation !== this.#listed || this.#index.source_changed) await this.#loadDocuments();
       if (this.#index.job?.state === "running") this.#follow(this.#index.job);
     } catch (error) {
       if (error instanceof Unreachable) next = RETRY_MS;
@@ -73,23 +65,24 @@ export class IndexPanel {
   }
 
   async #loadDocuments() {
-    const { documents } = await getDocuments();
+    const { documents, skipped } = await getDocuments();
+    if (this.#listed !== this.generation) await this.#published(); // what stands above the list comes before it
     this.#listed = this.generation;
-    const same = JSON.stringify(documents) === JSON.stringify(this.#documents);
-    if (same) return; // redrawing would close a list someone has opened and drop the focus
-    this.#documents = documents;
+    const listed = JSON.stringify([documents, skipped]);
+    if (listed === this.#documents) return; // redrawing would close a list someone has opened and drop the focus
+    this.#documents = listed;
     this.#titles = new Map(documents.map((document) => [document.document_id, document.title]));
     showContents(byId("opening-contents"), documents, this.#open, CONTENTS_SHOWN);
-    showContents(byId("panel-contents"), documents, this.#open, CONTENTS_SHOWN);
+    this.#contents.show(documents, skipped);
   }
 
   #describe() {
     const index = this.#index;
     byId("index-problem").replaceChildren();
     byId("index-summary").replaceChildren(
-      count(index.documents, "document"), el("span", { class: "wide" }, `, built ${ago(index.age_s)}`));
-    byId("index-flag").hidden = index.source_changed !== true;
-    byId("index-flag").replaceChildren("folder changed");
+      el("span", { class: "roomy" }, count(index.documents, "document")), el("span", { class: "tight" }, "Files"),
+      el("span", { class: "wide" }, `, built ${ago(index.age_s)}`));
+    showFlag(index.source_changed === true ? "folder changed" : "");
     const folder = { true: "changed since the build", false: "unchanged since the build" }[String(index.source_changed)] ?? "not checked";
     byId("index-facts").replaceChildren(
       ...fact("Generation", index.generation),
@@ -107,11 +100,13 @@ export class IndexPanel {
 
   #describeFailure(error) {
     const nothingYet = error instanceof Problem && error.status === 503;
-    byId("index-summary").replaceChildren(nothingYet ? "Nothing indexed yet" : "Index");
-    byId("index-flag").hidden = nothingYet;
-    byId("index-flag").replaceChildren(error instanceof Unreachable ? "not reachable" : "problem");
+    byId("index-summary").replaceChildren(
+      el("span", { class: "roomy" }, nothingYet ? "Nothing indexed yet" : "Documents"),
+      el("span", { class: "tight" }, "Files"));
+    if (nothingYet) showFlag("");
+    else showFlag(error instanceof Unreachable ? "not reachable" : "problem");
     if (nothingYet) byId("rebuild").replaceChildren("Build the index");
-    byId("index-problem").replaceChildren(problemNotice(error));
+    byId("index-problem").replaceChildren(problemNotice(error, nothingYet ? null : () => this.refresh()));
     if (this.#documents !== null) return;
     // The opening page has nothing to list, so it says why, and what to do about it.
     const act = nothingYet ? () => this.#buildFirst() : () => this.refresh();
@@ -120,7 +115,7 @@ export class IndexPanel {
   }
 
   #buildFirst() {
-    this.#show();
+    this.#drawer.open();
     byId("rebuild").focus();
     this.#rebuild();
   }
@@ -141,6 +136,7 @@ export class IndexPanel {
     this.#following = first.job_id;
     byId("rebuild").setAttribute("aria-disabled", "true"); // not `disabled`, which would drop the focus
     byId("job").hidden = false;
+    showFlag("rebuilding");
     byId("job-outcome").replaceChildren();
     let job = first;
     try {
@@ -196,14 +192,33 @@ function showProgress(job) {
   }
 }
 
+/** A word after the number of documents in the bar; "" for none. */
+function showFlag(word) {
+  byId("index-flag").hidden = word === "";
+  byId("index-flag").replaceChildren(el("span", { class: "flag-word" }, word));
+}
+
 function outcome(label, report) {
   const parts = [el("p", {}, el("strong", {}, `${label}: `), reportInWords(report))];
   const skipped = Array.isArray(report.skipped) ? report.skipped : [];
   if (skipped.length > 0) {
     parts.push(el("details", {}, el("summary", {}, `Why ${count(skipped.length, "file was", "files were")} skipped`),
       el("ul", {}, ...skipped.slice(0, SKIPPED_SHOWN).map((file) => el("li", {},
-        name(file.source), `: ${[String(file.reason).replaceAll("_", " "), file.detail].filter(Boolean).join(", ")}`)))));
+        name(file.source), `: ${skipInWords(file)}`)))));
   }
+  const warnings = [
+    ...(report.stale ?? []).map((source) => [source, "could not be read; its last good version is served"]),
+    ...(report.warnings ?? []),
+  ];
+  if (warnings.length > 0) {
+    parts.push(el("details", {}, el("summary", {}, count(warnings.length, "warning")),
+      el("ul", {}, ...warnings.slice(0, SKIPPED_SHOWN).map(([source, said]) => el("li", {},
+        name(source), `: ${said}`)))));
+  }
+  const took = [report.passages_embedded > 0 && `${count(report.passages_embedded, "passage")} encoded`,
+    report.passages_reused > 0 && `${report.passages_reused.toLocaleString("en")} kept`,
+    report.seconds > 0 && `${report.seconds.toLocaleString("en", { maximumSignificantDigits: 2 })} s`].filter(Boolean);
+  if (took.length > 0) parts.push(el("p", { class: "small" }, took.join(" · ")));
   return parts;
 }
 

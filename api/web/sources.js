@@ -1,6 +1,7 @@
 // The document beside the conversation: its whole text, with the cited words marked and scrolled into view.
 
 import { getText, textAddress } from "./api.js";
+import { currentKey } from "./credentials.js";
 import { utf16Range } from "./codepoints.js";
 import { button, byId, dotted, el, name } from "./dom.js";
 import { notice, problemNotice } from "./notices.js";
@@ -89,7 +90,8 @@ export class SourcePane {
 
   #nameIt(target) {
     this.#title.replaceChildren(name(target.title || target.source));
-    const plain = el("a", { href: textAddress(target.document_id), target: "_blank", rel: "noopener" }, "plain text");
+    // A link sends no key, so a server that wants one would refuse it.
+    const plain = currentKey() === "" && el("a", { href: textAddress(target.document_id), target: "_blank", rel: "noopener" }, "plain text");
     this.#place.replaceChildren(...dotted([name(target.source), target.place && name(target.place), plain]));
   }
 

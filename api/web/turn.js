@@ -1,37 +1,67 @@
 // One question and its answer on the page: the sentences as they arrive, their footnotes below, and how it ended.
 
+import { colophon } from "./colophon.js";
 import { button, dotted, el, name } from "./dom.js";
 import { notice, problemNotice } from "./notices.js";
-import { count, placeInWords, reasonInWords } from "./words.js";
+import { count, fallbackInWords, placeInWords, reasonInWords, verdictInWords } from "./words.js";
 
 const PASSAGE_CHARS = 320; // enough of a passage to recognise it; the whole of it is one click away
 const NEAREST_SHOWN = 5;
 
-const MODES = {
-  extractive: "Quoted from the documents",
-  generative: "Written from the documents, each sentence checked against them",
-};
-
-/** `open(target, opener)` shows a document; `titleOf(documentId)` is a title or undefined; `rate(answerId, verdict)` a promise. */
+/**
+ * `open(target, opener)` shows a document, `titleOf(documentId)` is a title or undefined, `rate(answerId, verdict,
+ * comment)` a promise, `again(turn)` asks the question once more, `rated()` is called when record() has changed.
+ */
 export class Turn {
-  #open;
-  #titleOf;
-  #rate;
+  #does;
+  #asked;
   #sentences = [];
   #citations = new Map(); // n -> citation
+  #answer = null;
+  #ended = "stopped"; // until it ends otherwise
+  #problem = null;
+  #rating = "";
   #body = el("p", { class: "answer", "aria-live": "polite" });
   #status = el("p", { class: "status small", role: "status" }, "Looking through the documents");
   #footnotes = el("ol", { class: "footnotes", "aria-label": "Footnotes" });
   #end = el("div", { class: "turn-end" });
 
-  constructor(question, { open, titleOf, rate }) {
-    this.#open = open;
-    this.#titleOf = titleOf;
-    this.#rate = rate;
+  constructor(question, does, asked = Date.now()) {
+    this.#does = does;
+    this.#asked = asked;
     this.question = question;
     this.element = el("article", { class: "turn" },
       el("h2", { class: "question", dir: "auto", tabindex: "-1" }, question),
       this.#body, this.#status, this.#footnotes, this.#end);
+  }
+
+  /** The turn that a record (see conversations.js) tells of. */
+  static from(record, does) {
+    const turn = new Turn(record.question, does, record.asked);
+    turn.#rating = record.rating ?? "";
+    turn.#body.removeAttribute("aria-live"); // it is no news
+    if (record.answer) {
+      turn.finish(record.answer);
+      return turn;
+    }
+    turn.#rewrite(record);
+    if (record.ended === "failed" && typeof record.problem?.title === "string") turn.fail(record.problem, true);
+    else turn.stop();
+    return turn;
+  }
+
+  record() {
+    const { question } = this;
+    if (this.#answer) return { question, asked: this.#asked, answer: this.#answer, rating: this.#rating };
+    return {
+      question,
+      asked: this.#asked,
+      answer: null,
+      sentences: this.#sentences,
+      citations: [...this.#citations.values()],
+      ended: this.#ended,
+      problem: this.#problem && { title: `${this.#problem.title ?? ""}`, detail: `${this.#problem.detail ?? ""}` },
+    };
   }
 
   /** What has been answered so far; what a follow-up question is asked in the light of. */
@@ -55,45 +85,57 @@ export class Turn {
     if (this.#sentences.length > 0) this.#body.append(" ");
     else this.#status.replaceChildren("Answering");
     this.#sentences.push(sentence);
-    this.#body.append(el("span", { class: "sentence" }, sentence.text, ...this.#markers(sentence)));
+    const doubt = verdictInWords(sentence.verdict);
+    this.#body.append(el("span", { class: doubt ? "sentence doubted" : "sentence" },
+      sentence.text, ...this.#markers(sentence), doubt && el("span", { class: "doubt small" }, doubt)));
   }
 
   /** The whole answer, which is what was streamed; if it is not, the whole answer is right. */
   finish(answer) {
+    this.#answer = answer;
     this.#status.remove();
-    if (answer.abstained) {
-      this.#abstain(answer);
-      return;
+    if (answer.abstained) this.#abstain(answer);
+    else {
+      const streamed = JSON.stringify(this.#sentences.map(essence));
+      if (streamed !== JSON.stringify(answer.sentences.map(essence))) this.#rewrite(answer);
     }
-    const streamed = JSON.stringify(this.#sentences.map(essence));
-    if (streamed !== JSON.stringify(answer.sentences.map(essence))) this.#rewrite(answer);
-    const read = answer.passages.length > 0 && el("details", { class: "read small" },
+    const read = !answer.abstained && answer.passages.length > 0 && el("details", { class: "read small" },
       el("summary", {}, `All ${count(answer.passages.length, "passage")} read`),
       this.#passageList(answer.passages, answer.passages.length));
     this.#end.append(...[
-      answer.reason && notice(reasonInWords(answer.reason)),
-      this.#colophon(answer),
+      answer.fallback && notice(fallbackInWords(answer.fallback)),
+      !answer.abstained && answer.reason && notice(reasonInWords(answer.reason)),
+      colophon(this.question, answer, this.#rating, async (verdict, comment) => {
+        await this.#does.rate(answer.answer_id, verdict, comment);
+        this.#rating = verdict;
+        this.#does.rated();
+      }),
       read,
     ].filter(Boolean));
   }
 
-  fail(error, retry) {
+  fail(error, mayPass) {
+    this.#ended = "failed";
+    this.#problem = error;
     this.#status.remove();
-    this.#end.replaceChildren(problemNotice(error, retry, "Ask again"));
+    const again = mayPass ? () => this.#does.again(this) : null;
+    this.#end.replaceChildren(problemNotice(error, again, "Ask again"));
   }
 
   stop() {
     this.#status.remove();
-    this.#end.replaceChildren(el("p", { class: "small" }, "Stopped."));
+    this.#end.replaceChildren(el("p", { class: "small ended" },
+      this.text === "" ? "Stopped." : "Stopped before the end.",
+      button("Ask again", "plain", () => this.#does.again(this))));
   }
 
-  #rewrite(answer) {
+  #rewrite({ sentences, citations }) {
     this.#sentences = [];
     this.#citations.clear();
     this.#body.replaceChildren();
     this.#footnotes.replaceChildren();
-    const fresh = new Map(answer.citations.map((citation) => [citation.n, citation]));
-    for (const sentence of answer.sentences) {
+    const fresh = new Map(citations.map((citation) => [citation.n, citation]));
+    for (const sentence of sentences) {
       const first = sentence.citations.filter((n) => fresh.has(n)).map((n) => fresh.get(n));
       first.forEach((citation) => fresh.delete(citation.n));
       this.addSentence(sentence, first);
@@ -120,7 +162,7 @@ export class Turn {
       return marker;
     });
     if (markers.length > 0) return [el("sup", {}, ...markers)];
-    return [el("span", { class: "unsupported small" }, "no footnote")];
+    return [el("span", { class: "doubt small" }, "no footnote")];
   }
 
   #footnote(citation) {
@@ -138,7 +180,7 @@ export class Turn {
   }
 
   #openCitation(citation, opener) {
-    this.#open({
+    this.#does.open({
       document_id: citation.document_id,
       source: citation.source,
       title: citation.title,
@@ -152,8 +194,8 @@ export class Turn {
 
   #passageList(passages, shown) {
     return el("ul", { class: "passages" }, ...passages.slice(0, shown).map((passage) => {
-      const title = this.#titleOf(passage.document_id) || passage.source;
-      const opener = button(name(title), "footnote-title", (node) => this.#open({
+      const title = passage.title || this.#does.titleOf(passage.document_id) || passage.source;
+      const opener = button(name(title), "footnote-title", (node) => this.#does.open({
         document_id: passage.document_id,
         source: passage.source,
         title,
@@ -169,48 +211,15 @@ export class Turn {
         title !== passage.source && el("p", { class: "small place" }, name(passage.source)));
     }));
   }
-
-  #colophon(answer) {
-    const said = el("span", { role: "status" });
-    const rating = el("span", { class: "rating" }, "Is this right? ");
-    for (const [label, verdict] of [["Yes", "up"], ["No", "down"]]) {
-      rating.append(button(label, "plain", async () => {
-        try {
-          await this.#rate(answer.answer_id, verdict);
-          rating.remove();
-          said.replaceChildren("Noted, thank you.");
-        } catch (error) {
-          said.replaceChildren(`Not noted: ${error.title ?? error.message}. `);
-        }
-      }), " ");
-    }
-    const copy = navigator.clipboard && button("Copy", "plain", async (node) => {
-      await navigator.clipboard.writeText(asPlainText(this.question, answer));
-      node.replaceChildren("Copied");
-    });
-    return el("div", { class: "colophon small" },
-      el("p", {}, ...dotted([MODES[answer.mode] ?? answer.mode, `generation ${answer.generation}`])),
-      el("p", { class: "colophon-actions" }, rating, said, copy || null));
-  }
 }
 
-/** What of a sentence is shown; its support may be told more exactly at the end than while streaming. */
-function essence({ text, citations }) {
-  return [text, citations];
+/** What of a sentence is shown. */
+function essence({ text, citations, verdict }) {
+  return [text, citations, verdict];
 }
 
 function beginning(text) {
   const points = Array.from(text); // by code point: a cut through a surrogate pair would show a broken character
   if (points.length <= PASSAGE_CHARS) return text;
   return `${points.slice(0, PASSAGE_CHARS).join("").replace(/\s+\S*$/, "")} …`; // and not in the middle of a word
-}
-
-function asPlainText(question, answer) {
-  const body = answer.sentences
-    .map((sentence) => sentence.text + sentence.citations.map((n) => `[${n}]`).join("")).join(" ");
-  const notes = answer.citations.map((citation) => {
-    const where = [citation.title, citation.source, placeInWords(citation)].filter(Boolean).join(", ");
-    return `[${citation.n}] ${where}: “${citation.cited_text}”`;
-  });
-  return [question, body, notes.join("\n")].join("\n\n");
 }

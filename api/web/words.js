@@ -7,7 +7,50 @@ const REASONS = {
   not_indexed: "Nothing has been indexed yet.",
 };
 
+const VERDICTS = {
+  unsupported: "not supported by its source",
+  contradicted: "contradicted by its source",
+  unjudged: "not checked against its source",
+};
+
+const FALLBACKS = {
+  llm_timeout: "The language model did not answer in time",
+  llm_unreachable: "The language model could not be reached",
+  llm_error: "The language model failed",
+  llm_refused: "The language model refused",
+  llm_busy: "The language model was busy",
+  llm_empty: "The language model wrote nothing",
+  llm_unsupported: "Nothing that the language model wrote is supported by the documents",
+};
+
+const MODES = {
+  extractive: "Quoted from the documents",
+  generative: "Written from the documents, each sentence checked against them",
+};
+
+const STATES = {
+  indexed: "indexed",
+  changed: "changed since the build",
+  missing: "no longer in the folder",
+  unknown: "cannot be read",
+  stale: "stale",
+  skipped: "skipped",
+};
+
+const SKIPS = {
+  empty: "the file holds no text",
+  no_text: "its pages hold no text; a scan, perhaps",
+  too_large: "the file is larger than the limit",
+  unsupported: "no parser reads this kind of file",
+  binary: "the file is not text",
+  encrypted: "the file needs a password",
+  corrupt: "the file is damaged",
+  symlink: "links are not followed",
+};
+
 const PHASES = {
+  loading: "Loading the encoder",
+  evaluating: "Asking the suite",
   scanning: "Reading the folder",
   parsing: "Reading the documents",
   embedding: "Encoding passages",
@@ -19,6 +62,55 @@ const PHASES = {
 export function reasonInWords(reason) {
   if (!reason) return "";
   return REASONS[reason] ?? sentenceCase(String(reason).replaceAll("_", " "));
+}
+
+/** What is wrong with a sentence; "" when it is supported. */
+export function verdictInWords(verdict) {
+  if (!verdict || verdict === "supported") return "";
+  return VERDICTS[verdict] ?? String(verdict).replaceAll("_", " ");
+}
+
+/** Why the documents are quoted although a language model was to write; "" when it did, or was not to. */
+export function fallbackInWords(code) {
+  if (!code) return "";
+  const known = FALLBACKS[code];
+  const why = known ?? `The language model's answer could not be used (${String(code).replaceAll("_", " ")})`;
+  return `${why}, so the documents are quoted instead.`;
+}
+
+/** Why a verdict was not noted. */
+export function notNotedInWords(error) {
+  if (error.status === 404) return "the server no longer remembers this answer; ask again and rate the new one.";
+  return error.detail || error.title || error.message;
+}
+
+export function modeInWords(mode) {
+  return MODES[mode] ?? String(mode);
+}
+
+export function stateInWords(state) {
+  return STATES[state] ?? String(state);
+}
+
+/** Why a file was skipped: "the file is damaged: bad header". */
+export function skipInWords({ reason, detail }) {
+  const why = SKIPS[reason] ?? String(reason ?? "").replaceAll("_", " ");
+  return detail && detail !== why ? [why, detail].filter(Boolean).join(": ") : why;
+}
+
+/** How long the server asks to wait. */
+export function waitInWords(seconds) {
+  return `It asks to wait ${seconds < 120 ? count(seconds, "second") : count(Math.ceil(seconds / 60), "minute")}.`;
+}
+
+/** A setting's value as a reader would say it. */
+export function valueInWords({ value, secret, given }) {
+  if (secret) return given ? "set, and not shown" : "none";
+  if (typeof value === "boolean") return value ? "on" : "off";
+  if (typeof value === "number") {
+    return value.toLocaleString("en", { maximumFractionDigits: 6, useGrouping: value >= 10_000 }); // no comma in a port
+  }
+  return value === "" || value === null ? "none" : String(value);
 }
 
 export function phaseInWords(phase) {

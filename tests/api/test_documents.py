@@ -123,3 +123,25 @@ def test_what_no_generation_kept_has_is_not_found(client: TestClient, world: Wor
 @pytest.mark.parametrize("path", ["/v1/documents/{}", "/v1/documents/{}/text", "/v1/passages/{}"])
 def test_names_that_mean_nothing(client: TestClient, path: str, name: str) -> None:
     assert_problem(client.get(path.format(name)), 404)
+
+
+def test_what_was_skipped_is_listed_with_its_reason(
+    make_world: Callable[..., World], connect: Connect, folder: Path
+) -> None:
+    (folder / "blank.txt").write_text("  \n")
+    world = make_world(folder)
+    world.build()
+    (folder / "scan.bin").write_bytes(b"\x00\x01")  # which changes nothing that is published
+    world.build()
+    body = connect(world.footnote).get("/v1/documents").json()
+    found = {(one["source"], one["reason"]) for one in body["skipped"]}
+    assert found == {("blank.txt", "empty"), ("scan.bin", "unsupported")}
+    assert all(one["detail"] for one in body["skipped"])
+
+
+def test_a_stale_document_is_not_listed_as_skipped_too(client: TestClient, world: World) -> None:
+    (world.source / "harbour.txt").write_bytes(b"\x00\x01\x02\x03")
+    world.build()
+    body = client.get("/v1/documents").json()
+    assert "harbour.txt" in [one["source"] for one in body["documents"]]
+    assert body["skipped"] == []

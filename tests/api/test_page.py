@@ -142,6 +142,7 @@ def test_the_description_lists_every_route(described: dict[str, Any]) -> None:
         ("POST", "/v1/index/rebuild"), ("GET", "/v1/index/jobs/{job_id}"), ("POST", "/v1/index/rollback"),
         ("POST", "/v1/feedback"), ("POST", "/v1/chat/completions"), ("GET", "/v1/models"),
         ("GET", "/v1/models/{model}"), ("GET", "/livez"), ("GET", "/readyz"), ("GET", "/metrics"),
+        ("GET", "/v1/settings"), ("GET", "/v1/suggestions"),
     }  # fmt: skip
     assert listed == routes()
 

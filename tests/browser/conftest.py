@@ -8,23 +8,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Protocol
 
 import pytest
 from selenium import webdriver
 
 from tests.browser.page import Page
-
-
-class LiveServer(Protocol):
-    """Footnote serving a folder of its own."""
-
-    @property
-    def url(self) -> str: ...
-
-    @property
-    def source(self) -> Path: ...
+from tests.conftest import LiveServer
 
 
 @pytest.fixture(scope="session")
@@ -50,11 +39,17 @@ def chromium() -> Iterator[webdriver.Chrome]:
 
 
 @pytest.fixture
-def page(chromium: webdriver.Chrome, live_server: LiveServer) -> Iterator[Page]:
-    """The page, freshly opened. Whatever the story, it may ask nothing of another host and break no policy."""
+def page(chromium: webdriver.Chrome, request: pytest.FixtureRequest) -> Iterator[Page]:
+    """The page, freshly opened. Whatever the story, it may ask nothing of another host and break no policy.
+
+    A story that names ``live_server`` has a server and a folder of its own; the others share one."""
+    own = "live_server" in request.fixturenames
+    server: LiveServer = request.getfixturevalue("live_server" if own else "shared_server")
     chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     chromium.execute_cdp_cmd("Network.enable", {})
-    page = Page(chromium, live_server.url)
+    page = Page(chromium, server.url)
+    page.forget()
     page.open("/")
     yield page
     page.go_online()

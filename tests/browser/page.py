@@ -32,6 +32,11 @@ class Page:
         if path == "/":
             self.wait(lambda: self.all("#opening-contents li"))
 
+    def forget(self) -> None:
+        """Empty what the browser keeps of this server; the icon runs no script that would keep more."""
+        self.driver.get(f"{self.url}/static/icon.svg")
+        self.run("localStorage.clear(); sessionStorage.clear();")
+
     # What is there
 
     def one(self, selector: str) -> WebElement:
@@ -92,6 +97,39 @@ class Page:
         self.one("#index-toggle").click()
         self.wait(lambda: self.all("#index-facts dd"))
 
+    def click(self, node: WebElement) -> None:
+        """Click what may be out of sight, or under the bar."""
+        self.run("arguments[0].scrollIntoView({ block: 'center' });", node)
+        node.click()
+
+    def open_drawer(self, name: str) -> None:
+        """ "history", "index" or "settings"."""
+        self.one(f"#{name}-toggle").click()
+        self.wait(lambda: self.one(f"#{name}-panel").is_displayed())
+
+    def close_drawer(self, name: str) -> None:
+        self.one(f"#{name}-panel .drawer-close").click()
+        self.wait(lambda: not self.one(f"#{name}-panel").is_displayed())
+
+    def button(self, label: str, within: str = "body") -> WebElement:
+        """The one button with this text, inside ``within``."""
+        (found,) = [
+            node for node in self.all(f"{within} button") if str(node.get_property("textContent")).strip() == label
+        ]
+        return found
+
+    def answering(self, path: str, status: int, body: str, headers: dict[str, str] | None = None) -> None:
+        """From now on the page gets this answer from ``path``, until it is opened anew."""
+        self.run(
+            "const [path, status, body, headers] = arguments; const ask = window.fetch;"
+            "window.fetch = async (address, options) => (address === path"
+            " ? new Response(body, { status, headers }) : ask(address, options));",
+            path,
+            status,
+            body,
+            headers or {},
+        )
+
     def fact(self, term: str) -> str:
         return str(
             self.run(
@@ -147,7 +185,7 @@ class Page:
     def elsewhere(self) -> list[str]:
         """Addresses asked for on any other origin than Footnote's."""
         self.watch()
-        own = (f"{self.url}/", "about:", "data:")
+        own = (f"{self.url}/", f"blob:{self.url}/", "about:", "data:")
         return [request["url"] for request in self.requests if not request["url"].startswith(own)]
 
     def complaints(self) -> list[str]:

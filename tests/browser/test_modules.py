@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from markdown_it import MarkdownIt
 
+from tests.browser.answers import answer
 from tests.browser.page import Page
 
 pytestmark = pytest.mark.browser
@@ -147,3 +149,136 @@ def test_a_report_is_said_in_words(page: Page) -> None:
 )
 def test_an_age_is_said_in_words(page: Page, seconds: float, said: str) -> None:
     assert page.run_module("const { ago } = await import('/static/words.js'); return ago(given[0]);", seconds) == said
+
+
+# -- conversations -----------------------------------------------------------------------------------------------------
+
+STORE = """
+    const { Conversations, MAX_CONVERSATIONS, MAX_CHARS, MAX_TURNS } = await import('/static/conversations.js');
+    const held = new Map(); let room = Infinity; let now = 0;
+    const store = {
+      get: (key) => held.get(key) ?? null,
+      set: (key, value) => {
+        const others = [...held].filter(([other]) => other !== key).reduce((sum, [, text]) => sum + text.length, 0);
+        if (others + value.length > room) return false;
+        held.set(key, value);
+        return true;
+      },
+      remove: (key) => held.delete(key),
+    };
+    const kept = new Conversations(store, () => (now += 1));
+    const turn = (question) => ({ question, asked: 1, answer: null, sentences: [], citations: [], ended: 'stopped' });
+    const make = (id, ...questions) => (
+      { version: 1, id, title: id, created: 1, updated: 1, turns: questions.map(turn) });
+"""
+
+
+def test_conversations_are_listed_newest_first_and_renaming_moves_none(page: Page) -> None:
+    listed = page.run_module(
+        STORE + "kept.save(make('a', 'Q')); kept.save(make('b', 'Q')); kept.save(make('c')); kept.save(make('a', 'Q'));"
+        "kept.rename('b', 'Boats\\n at  sea'); kept.remove('c'); return kept.list().map((one) => [one.id, one.title]);"
+    )
+
+    assert listed == [["a", "a"], ["b", "Boats at sea"]]
+
+
+def test_the_oldest_conversations_make_room_for_new_ones(page: Page) -> None:
+    by_number, by_length, by_room, turns = page.run_module(
+        STORE
+        + """
+        for (let n = 0; n < MAX_CONVERSATIONS + 2; n += 1) kept.save(make(`n${n}`, 'Q'));
+        const byNumber = [kept.list().length, kept.get('n1') === null, kept.get('n2') !== null];
+        kept.clear();
+        const long = 'x'.repeat(MAX_CHARS / 2);
+        for (const id of ['a', 'b', 'c']) kept.save(make(id, long));
+        const byLength = kept.list().map((one) => one.id);
+        kept.clear();
+        room = 2_000;
+        kept.save(make('a', 'x'.repeat(900)));
+        const saved = kept.save(make('b', 'x'.repeat(900)));
+        const byRoom = [saved, kept.list().map((one) => one.id), kept.save(make('c', 'x'.repeat(9_000)))];
+        room = Infinity;
+        kept.save(make('t', ...Array.from({ length: MAX_TURNS + 3 }, (_, n) => `Q${n}`)));
+        return [byNumber, byLength, byRoom, kept.get('t').turns.map((one) => one.question).slice(0, 1)];
+        """
+    )
+
+    assert by_number == [100, True, True]
+    assert by_length == ["c"]
+    assert by_room == [True, ["b"], False]
+    assert turns == ["Q3"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "null",
+        "[]",
+        '{"version": 2, "id": "a", "title": "", "created": 1, "updated": 1, "turns": []}',
+        '{"version": 1, "id": 5, "title": "", "created": 1, "updated": 1, "turns": []}',
+        '{"version": 1, "id": "a", "title": "", "created": 1, "updated": 1}',
+    ],
+)
+def test_what_is_no_conversation_is_not_read_as_one(page: Page, text: str) -> None:
+    read = "const { readConversation } = await import('/static/conversations.js'); return readConversation(given[0]);"
+    assert page.run_module(read, text) is None
+
+
+def test_turns_that_are_not_whole_are_left_out(page: Page) -> None:
+    good = {"question": "Q", "asked": 1, "answer": None, "sentences": [], "citations": [], "ended": "stopped"}
+    bad = [
+        None,
+        {**good, "question": 5},
+        {**good, "sentences": [{"text": "T", "citations": "1"}]},
+        {**good, "answer": {"text": "T"}},
+        {**good, "citations": [{"n": 1}]},
+    ]
+    text = json.dumps({"version": 1, "id": "a", "title": "", "created": 1, "updated": 1, "turns": [*bad, good]})
+
+    read = "const { readConversation } = await import('/static/conversations.js'); return readConversation(given[0]);"
+    assert page.run_module(read, text)["turns"] == [good]
+
+
+def test_an_export_numbers_its_footnotes_through_and_is_inert(page: Page) -> None:
+    hostile = "![x](http://elsewhere.test/x) <img src=x> [^1] `code` **bold** www.elsewhere.test"
+    plain = answer({"text": "One.", "citations": [1], "verdict": "supported"})
+    doubted = answer({"text": hostile, "citations": [1], "verdict": "contradicted"})
+    turns = [
+        {"question": "First?", "asked": 1, "answer": plain},
+        {"question": "1. Second?\n# no heading", "asked": 1, "answer": doubted},
+        {"question": "Third?", "asked": 1, "answer": None, "sentences": [], "citations": []},
+    ]
+    exported = page.run_module(
+        "const { asMarkdown } = await import('/static/export.js'); return asMarkdown(given[0]);",
+        {"title": "Tides *", "turns": turns},
+    )
+
+    assert isinstance(exported, str)
+    html = MarkdownIt("commonmark").render(exported)
+    assert "<h1>Tides *</h1>" in html
+    assert "<h2>1. Second? # no heading</h2>" in html
+    assert "[^1]: Tides, a.md: “One.” (characters 0 to 4)" in exported
+    assert "contradicted by its source)[^2]" in exported
+    assert "[^2]: Tides, a.md: " in exported
+    assert "No answer." in exported
+    for element in ("<img", "<a ", "<code", "<strong", "<ol"):
+        assert element not in html
+    assert "www.elsewhere" not in exported  # which some renderers make a link of
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("", ""),
+        ("llm_timeout", "The language model did not answer in time, so the documents are quoted instead."),
+        (
+            "llm_new_code",
+            "The language model's answer could not be used (llm new code), so the documents are quoted instead.",
+        ),
+    ],
+)
+def test_a_fallback_is_said_in_words(page: Page, code: str, said: str) -> None:
+    words = "const { fallbackInWords } = await import('/static/words.js'); return fallbackInWords(given[0]);"
+    assert page.run_module(words, code) == said

@@ -10,8 +10,8 @@ import re
 import pytest
 from selenium.webdriver.common.keys import Keys
 
-from tests.browser.conftest import LiveServer
 from tests.browser.page import Page
+from tests.conftest import LiveServer
 
 pytestmark = pytest.mark.browser
 
@@ -150,7 +150,8 @@ def test_a_rebuild_shows_its_progress_and_what_it_did(page: Page, live_server: L
     assert "1 added" in page.text("#job-outcome")
     page.wait(lambda: page.fact("Documents") == str(before + 1))
     assert f"{before + 1} documents" in page.text("#index-summary")
-    assert "market.txt" in page.text("#panel-contents")
+    page.wait(lambda: "market.txt" in page.text("#panel-contents"))
+    page.close_drawer("index")
     page.ask("What is the market square paved with?")
     assert "granite" in page.turn(".answer")[0].text
 
@@ -178,7 +179,7 @@ def test_a_document_can_be_opened_without_a_question(page: Page) -> None:
         if "harbour.txt" in str(entry.get_property("textContent"))
     )
 
-    title.click()
+    page.click(title)
     page.wait(lambda: HARBOUR in page.text("#source-text"))
 
     assert not page.all("#source mark")
@@ -195,7 +196,7 @@ def test_a_hostile_document_is_only_text(page: Page) -> None:
         if "hostile.html" in str(entry.get_property("textContent"))
     )
 
-    hostile.click()
+    page.click(hostile)
     page.wait(lambda: "<img" in page.text("#source-text"))
     assert "<" in page.text("#source-title")
     page.one("#source-close").click()
@@ -222,16 +223,32 @@ def test_a_phone_needs_no_sideways_scrolling_and_gets_the_source_as_a_sheet(page
     assert page.one("#page").get_property("inert") is False
 
     page.ask("Which vaccine did the chemist Okonkwo patent?")
-    page.run("scrollTo(0, 0);")
-    page.open_index_panel()
-    fits(page)
+    for drawer in ("history", "index", "settings"):
+        page.open_drawer(drawer)
+        fits(page)
+        assert page.one(f"#{drawer}-panel .leaf").size == {"width": 360, "height": 740}
+        page.close_drawer(drawer)
+
+
+def test_on_a_phone_every_control_of_the_bar_can_be_reached(page: Page) -> None:
+    page.resize(360, 740)
+    page.ask("Who opened the harbour in 1911?")
+    assert (
+        page.run(
+            "return [...document.querySelectorAll('.bar button')].filter((node) => {"
+            "  const box = node.getBoundingClientRect();"
+            "  const there = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);"
+            "  return box.right > 361 || !node.contains(there); }).map((node) => node.id);"
+        )
+        == []
+    )
 
 
 def fits(page: Page) -> None:
     assert page.run("return document.documentElement.scrollWidth;") <= 360
     assert (
         page.run(
-            "return [...document.querySelectorAll('button, p, h2, blockquote, dd, textarea')]"
+            "return [...document.querySelectorAll('button, p, h2, h3, blockquote, dd, textarea, input, select')]"
             ".filter((node) => node.getBoundingClientRect().right > 361).map((node) => node.outerHTML);"
         )
         == []
@@ -266,23 +283,24 @@ def test_a_service_that_cannot_be_reached_is_said_to_be_so_and_asked_again(page:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_words_stand_out_from_the_paper(page: Page, scheme: str) -> None:
-    page.driver.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    )
+    page.run("document.documentElement.dataset.theme = arguments[0];", scheme)
     colours: dict[str, str] = page.run(
-        "const style = getComputedStyle(document.documentElement); const colours = {};"
-        "for (const name of ['paper', 'leaf', 'ink', 'faded', 'rubric', 'on-rubric', 'highlight'])"
-        "  colours[name] = style.getPropertyValue(`--${name}`).trim();"
-        "return colours;"
+        "const probe = document.body.appendChild(document.createElement('p')); const colours = {};"
+        "for (const name of ['paper', 'leaf', 'ink', 'faded', 'rubric', 'on-rubric', 'highlight', 'edge']) {"
+        "  probe.style.color = `var(--${name})`; colours[name] = getComputedStyle(probe).color;"
+        "}"
+        "probe.remove(); return colours;"
     )
 
     pairs = [(front, back) for front in ("ink", "faded", "rubric") for back in ("paper", "leaf")]
     for front, back in [*pairs, ("on-rubric", "rubric"), ("ink", "highlight")]:
         assert contrast(colours[front], colours[back]) >= 4.5, (front, back)  # WCAG 2.2, 1.4.3, level AA
+    for back in ("paper", "leaf"):
+        assert contrast(colours["edge"], colours[back]) >= 3, back  # 1.4.11: what is written into
 
 
 def contrast(one: str, other: str) -> float:
-    """The contrast ratio of two #rrggbb colours, from 1 to 21 (WCAG 2.2)."""
+    """The contrast ratio of two rgb(r, g, b) colours, from 1 to 21 (WCAG 2.2)."""
     lighter, darker = sorted((luminance(one), luminance(other)), reverse=True)
     return (lighter + 0.05) / (darker + 0.05)
 
@@ -290,7 +308,7 @@ def contrast(one: str, other: str) -> float:
 def luminance(colour: str) -> float:
     red, green, blue = (
         value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
-        for value in (int(part, 16) / 255 for part in re.findall("[0-9a-f]{2}", colour))
+        for value in (int(part) / 255 for part in re.findall(r"\d+", colour)[:3])
     )
     return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 

@@ -1,0 +1,69 @@
+"""Questions to begin with: made from what is indexed, and kept only when Footnote answers them itself."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+
+from api.compose import Footnote
+from eval.suggest import suggestions
+from index.generation import Generation
+from index.network import load_tokenizer
+from rag.answer import AnswerOptions, answer, final
+from rag.read import FOLDER
+from rag.types import Question
+
+WANTED = 4
+_TRIES = 24  # questions put to the index before it is left at fewer: a second or so of work, once a generation
+_A_DOCUMENT = 2  # of them from one document, or one long list of questions would speak for the whole folder
+_PASSAGES = 400  # looked at, drawn evenly
+
+
+class Suggester:
+    """Suggestions of the live generation, made when first asked for. Safe to use from threads."""
+
+    def __init__(self, footnote: Footnote) -> None:
+        self._footnote = footnote
+        self._lock = threading.Lock()
+        self._made: tuple[str, list[str]] = ("", [])
+
+    def suggest(self) -> tuple[str, list[str]]:
+        """Name of the generation, and up to WANTED questions. Raises NoGeneration."""
+        with self._footnote.library.pin() as generation, self._lock:
+            if self._made[0] != generation.name:
+                self._made = (generation.name, self._make(generation))
+            return self._made
+
+    def _make(self, generation: Generation) -> list[str]:
+        rows = range(0, len(generation.vectors), max(1, len(generation.vectors) // _PASSAGES))
+        words = frozenset(load_tokenizer(FOLDER / "tokenizer.json").get_vocab())
+        taken: Counter[str] = Counter()
+        kept: list[str] = []
+        tries = 0
+        for made in suggestions(generation.store.passages(list(rows)), words=words):
+            source = made.passage.document.source
+            if taken[source] == _A_DOCUMENT:
+                continue
+            if len(kept) == WANTED or tries == _TRIES:
+                break
+            tries += 1
+            if self._answers(made.question, generation):
+                kept.append(made.question)
+                taken[source] += 1
+        return kept
+
+    def _answers(self, question: str, generation: Generation) -> bool:
+        """Whether the documents' own words answer, by a good margin: no language model is asked for this."""
+        footnote = self._footnote
+        floor = footnote.min_confidence
+        given = final(
+            answer(
+                Question(question),
+                generation,
+                footnote.encoder,
+                reader=footnote.reader,
+                source_changed=lambda _: None,
+                options=AnswerOptions(min_confidence=floor),
+            )
+        )
+        return not given.abstained and given.confidence >= (floor + 1) / 2

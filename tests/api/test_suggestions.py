@@ -1,0 +1,52 @@
+"""What a reader is offered to ask first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from tests.api.conftest import Connect, assert_problem
+from tests.conftest import World
+
+FAQ = (
+    "# When does the ferry Aurora sail?\n\nThe ferry Aurora sails at noon every Tuesday.\n\n"
+    "# Who won the football world cup?\n\nNobody here can tell.\n\n"
+    "# Which lamp lights the long quay?\n\nThe lamp that lights the long quay is a gas lamp.\n"
+)
+
+
+def test_what_is_suggested_is_answered(make_world: Callable[..., World], connect: Connect, folder: Path) -> None:
+    (folder / "faq.md").write_text(FAQ)
+    world = make_world(folder)
+    world.build()
+    client = connect(world.footnote)
+
+    response = client.get("/v1/suggestions")
+
+    questions = response.json()["questions"]
+    assert response.headers["Footnote-Generation"] == response.json()["generation"] == "000001"
+    assert 0 < len(questions) <= 4
+    for question in questions:
+        assert client.post("/v1/ask", json={"question": question}).json()["abstained"] is False
+    assert "Who won the football world cup?" not in questions
+
+
+def test_suggestions_are_those_of_the_live_generation(
+    make_world: Callable[..., World], connect: Connect, folder: Path
+) -> None:
+    world = make_world(folder)
+    world.build()
+    client = connect(world.footnote)
+    before = client.get("/v1/suggestions").json()
+    assert client.get("/v1/suggestions").json() == before
+    (folder / "faq.md").write_text(FAQ)
+    world.build()
+    after = client.get("/v1/suggestions").json()
+    assert after["generation"] == "000002"
+    assert "When does the ferry Aurora sail?" in set(after["questions"]) - set(before["questions"])
+
+
+def test_with_nothing_indexed_there_is_nothing_to_suggest(
+    make_world: Callable[..., World], connect: Connect, folder: Path
+) -> None:
+    assert_problem(connect(make_world(folder).footnote).get("/v1/suggestions"), 503, "Nothing is indexed yet")
