@@ -30,6 +30,7 @@ from index.generation import Generation, Layout, accept, roll_back
 from index.ingest import BuildOptions
 from index.live import Library
 from index.parse import Limits
+from index.parse.sandbox import SandboxLimits
 from index.search import make_query
 from index.types import Encoder, Hit, IngestReport
 from index.worker import build_in_child
@@ -173,6 +174,7 @@ class Footnote:
             max_tokens=settings.passage_tokens,
             max_file_bytes=settings.max_file_mb * 1_000_000,
             limits=Limits(max_text_chars=settings.max_text_chars, max_pages=settings.max_pages),
+            sandbox=SandboxLimits(settings.parse_memory_mb, settings.parse_cpu_s, settings.parse_wall_s),
             full=full,
             plan=plan,
             threads=settings.threads,

@@ -36,6 +36,7 @@ from index.generation import (
 )
 from index.ingest import BuildOptions, Ingest
 from index.journal import Journal
+from index.parse.sandbox import Sandbox
 from index.store import Store
 from index.store_writer import Writer
 from index.types import Encoder, GateOutcome, IngestReport, Skipped
@@ -125,8 +126,9 @@ def _ingest(
     progress: Progress,
 ) -> tuple[Ingest, IngestReport]:
     writer = Writer(staged / "documents.db")
+    sandbox = Sandbox(options.limits, options.sandbox)
     try:
-        ingest = Ingest(options, encoder, previous, writer, journal)
+        ingest = Ingest(options, encoder, previous, writer, journal, sandbox.parse)
         progress("scanning", 0, 0)
         files = ingest.scan()
         progress("parsing", 0, len(files))
@@ -136,6 +138,7 @@ def _ingest(
         ingest.finish()
         return ingest, ingest.report()
     finally:
+        sandbox.close()
         writer.close()
 
 

@@ -65,6 +65,7 @@ SKIP_REASONS: dict[str, str] = {
     "zip_ratio": "the archive would inflate beyond the limit",
     "xml_entity": "the XML declares entities",
     "parser_limit": "the file is too deep or too complex",
+    "timeout": "the file takes too long to read",
     "symlink": "links are not followed",
     "not_regular": "not a regular file",
     "path_limit": "the path is too long or too deep",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import sha256
@@ -17,7 +18,8 @@ from pathlib import Path
 from index.errors import SkipFile, SourceError
 from index.generation import Generation
 from index.journal import Journal
-from index.parse import PARSER_VERSION, Limits, format_of, parse
+from index.parse import PARSER_VERSION, Limits, format_of
+from index.parse.sandbox import SandboxLimits
 from index.passages import PASSAGE_RULES_VERSION, build_passages
 from index.schema import KnownFile, StoredContent
 from index.store import Store
@@ -32,6 +34,9 @@ _EMPTY = frozenset({"empty", "no_text"})
 # Reasons the scan gives for a file, or a folder, that is there all the same.
 _UNSEEN = frozenset({"unreadable", "too_large"})
 
+Parse = Callable[[bytes, str], Parsed]
+"""Given a file's bytes and its suffix. Raises SkipFile."""
+
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
@@ -40,14 +45,15 @@ class BuildOptions:
     max_tokens: int = 0  # longest passage in encoder tokens; 0: the encoder's window
     max_file_bytes: int = 50_000_000
     limits: Limits = field(default_factory=Limits)
+    sandbox: SandboxLimits = field(default_factory=SandboxLimits)
     full: bool = False  # start from nothing: parse and embed everything again
     plan: bool = False  # only say what would be done
     threads: int = 0  # encoder threads; 0: one a core
 
 
-def rules_fingerprint(max_tokens: int, limits: Limits) -> str:
+def rules_fingerprint(max_tokens: int, limits: Limits, sandbox: SandboxLimits) -> str:
     """Changes whenever the same file could get another text, be cut into other passages, or no longer be left out."""
-    return sha256(f"{PARSER_VERSION}/{PASSAGE_RULES_VERSION}/{max_tokens}/{limits}".encode()).hexdigest()[:16]
+    return sha256(f"{PARSER_VERSION}/{PASSAGE_RULES_VERSION}/{max_tokens}/{limits}/{sandbox}".encode()).hexdigest()[:16]
 
 
 class Origin(IntEnum):
@@ -94,17 +100,24 @@ class Ingest:
     """Fills a documents.db from a folder, starting from what ``previous`` knows."""
 
     def __init__(
-        self, options: BuildOptions, encoder: Encoder, previous: Generation | None, writer: Writer, journal: Journal
+        self,
+        options: BuildOptions,
+        encoder: Encoder,
+        previous: Generation | None,
+        writer: Writer,
+        journal: Journal,
+        parse: Parse,
     ) -> None:
         self.options = options
         self.encoder = encoder
         self.max_tokens = min(options.max_tokens or encoder.window, encoder.window)
-        self.rules = rules_fingerprint(self.max_tokens, options.limits)
+        self.rules = rules_fingerprint(self.max_tokens, options.limits, options.sandbox)
         self.sources = VectorSources()
         self.skipped: list[Skipped] = []
         self.stale: list[str] = []
         self._writer = writer
         self._journal = journal
+        self._parse = parse
         same_encoder = previous is not None and previous.manifest.encoder["fingerprint"] == encoder.fingerprint
         # Another encoder counts other tokens, so its passages end elsewhere.
         same_rules = same_encoder and previous is not None and previous.manifest.rules == self.rules
@@ -149,7 +162,7 @@ class Ingest:
             file = FoundFile(file.path, stat)
             digest, fmt = sha256(data).hexdigest(), format_of(file.suffix)
             if (digest, fmt) not in self._contents and (digest, fmt) not in self._known_contents:
-                parsed = parse(data, file.suffix, self.options.limits)
+                parsed = self._parse(data, file.suffix)
                 content = content_of(parsed, digest, fmt, self._passages)
                 if not content.passages:
                     raise SkipFile("empty")
