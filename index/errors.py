@@ -56,6 +56,7 @@ SKIP_REASONS: dict[str, str] = {
     "no_text": "the file has pages but no text on them (a scan?)",
     "too_large": "the file is larger than the limit",
     "text_too_large": "the text in the file is longer than the limit",
+    "passage_cap": "the text makes more passages than the limit",
     "unsupported": "no parser reads this kind of file",
     "type_mismatch": "the content is not what the extension says",
     "binary": "the file is not text",

@@ -198,7 +198,7 @@ class Ingest:
     # -- documents and their texts ------------------------------------------------------------------------------------
 
     def _passages(self, parsed: Parsed) -> list[PassageSpan]:
-        return build_passages(parsed, self.encoder.token_spans, self.max_tokens)
+        return build_passages(parsed, self.encoder.token_spans, self.max_tokens, self.options.limits.max_passages)
 
     def _add_document(self, file: FoundFile, digest: str, fmt: str, stale: str = "") -> None:
         number = self._contents.get((digest, fmt))
