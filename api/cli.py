@@ -80,11 +80,14 @@ def index(
     data: Data = None,
     plan: Annotated[bool, typer.Option("--plan", help="Only say what would be done.")] = False,
     full: Annotated[bool, typer.Option("--full", help="Start from nothing: parse and embed everything again.")] = False,
+    confirm_deletions: Annotated[
+        bool, typer.Option("--confirm-deletions", help="Go on although many documents are gone from the folder.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring the index up to date with the folder, publish it, and print the ingest report."""
     with _footnote(source=source, data=data) as footnote, terminal.progress(quiet=as_json) as progress:
-        report = footnote.rebuild(progress, plan=plan, full=full)
+        report = footnote.rebuild(progress, plan=plan, full=full, confirm_deletions=confirm_deletions)
     terminal.show_report(report, plan=plan, as_json=as_json)
     if report.gate is not None and not report.gate.passed:
         raise typer.Exit(1)

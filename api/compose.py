@@ -166,7 +166,7 @@ class Footnote:
 
     # -- the index ---------------------------------------------------------------------------------------------------
 
-    def build_options(self, *, plan: bool = False, full: bool = False) -> BuildOptions:
+    def build_options(self, *, plan: bool = False, full: bool = False, confirm_deletions: bool = False) -> BuildOptions:
         settings = self.settings
         return BuildOptions(
             source=settings.source,
@@ -177,12 +177,16 @@ class Footnote:
             sandbox=SandboxLimits(settings.parse_memory_mb, settings.parse_cpu_s, settings.parse_wall_s),
             full=full,
             plan=plan,
+            confirm_deletions=confirm_deletions,
             threads=settings.threads,
         )
 
-    def rebuild(self, progress: Progress, *, plan: bool = False, full: bool = False) -> IngestReport:
+    def rebuild(
+        self, progress: Progress, *, plan: bool = False, full: bool = False, confirm_deletions: bool = False
+    ) -> IngestReport:
         """Bring the index up to date with the source folder (or say what that would do)."""
-        options, gate = self.build_options(plan=plan, full=full), self._gate()
+        options = self.build_options(plan=plan, full=full, confirm_deletions=confirm_deletions)
+        gate = self._gate()
         if self._in_child:
             return build_in_child(options, self._load_encoder, progress, gate)
         return build(options, self.encoder, progress, gate)

@@ -37,6 +37,7 @@ from index.generation import (
 from index.ingest import BuildOptions, Ingest
 from index.journal import Journal
 from index.parse.sandbox import Sandbox
+from index.schema import KnownFile
 from index.store import Store
 from index.store_writer import Writer
 from index.types import Encoder, GateOutcome, IngestReport, Skipped
@@ -57,17 +58,21 @@ def build(
 
     A generation that does not pass ``gate`` is held back and the live one stays. When nothing changed nothing is
     published and the report names the live generation. Raises SourceError when the folder is missing or holds no
-    document, Busy when another process writes."""
+    document, NeedsConfirmation when much of what is served is gone from it, Busy when another process writes."""
     started = time.monotonic()
     layout = Layout(options.data)
     with writer_lock(layout):
         layout.generations.mkdir(exist_ok=True, mode=0o700)
         sweep(layout)
-        previous = None if options.full else _previous(layout)
+        found = _previous(layout)
+        served = found.store.known_files() if found is not None else {}
+        if found is not None and options.full:
+            found.close()
+        previous = None if options.full else found
         staged = Path(tempfile.mkdtemp(prefix=".staging-", dir=layout.generations))
         journal = Journal(layout.journal, encoder, start_anew=options.full)
         try:
-            ingest, report = _ingest(options, encoder, previous, staged, journal, progress)
+            ingest, report = _ingest(options, encoder, previous, served, staged, journal, progress)
             if not options.plan and not _is_unchanged(layout, ingest, report, previous):
                 _write_vectors(options, encoder, ingest, staged, previous, journal, progress)
                 report = replace(report, seconds=_since(started), published=True)
@@ -121,6 +126,7 @@ def _ingest(
     options: BuildOptions,
     encoder: Encoder,
     previous: Generation | None,
+    served: dict[bytes, KnownFile],
     staged: Path,
     journal: Journal,
     progress: Progress,
@@ -135,7 +141,7 @@ def _ingest(
         for done, file in enumerate(files, 1):
             ingest.add(file)
             progress("parsing", done, len(files))
-        ingest.finish()
+        ingest.finish(served)
         return ingest, ingest.report()
     finally:
         sandbox.close()

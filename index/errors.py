@@ -9,6 +9,7 @@ FootnoteError
 ├── NotFound           no such document, passage or generation
 ├── Busy               another process is writing
 ├── EncoderError       a model cannot be loaded or exported
+├── NeedsConfirmation  so much is gone from the folder that deleting it is asked about first
 └── BuildFailed        the build process died or raised
 """
 
@@ -46,6 +47,9 @@ class Busy(FootnoteError): ...
 
 
 class EncoderError(FootnoteError): ...
+
+
+class NeedsConfirmation(FootnoteError): ...
 
 
 class BuildFailed(FootnoteError): ...

@@ -15,7 +15,7 @@ from enum import IntEnum
 from hashlib import sha256
 from pathlib import Path
 
-from index.errors import SkipFile, SourceError
+from index.errors import NeedsConfirmation, SkipFile, SourceError
 from index.generation import Generation
 from index.journal import Journal
 from index.parse import PARSER_VERSION, Limits, format_of
@@ -38,6 +38,11 @@ Parse = Callable[[bytes, str], Parsed]
 """Given a file's bytes and its suffix. Raises SkipFile."""
 
 
+# More than this share of the documents gone at once looks like a folder that is not mounted, or half copied. Where
+# there are only a few documents it is an ordinary day.
+_MAX_VANISHED_SHARE, _MIN_DOCUMENTS = 0.3, 10
+
+
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
     source: Path
@@ -48,6 +53,7 @@ class BuildOptions:
     sandbox: SandboxLimits = field(default_factory=SandboxLimits)
     full: bool = False  # start from nothing: parse and embed everything again
     plan: bool = False  # only say what would be done
+    confirm_deletions: bool = False  # of more documents than vanish unless something is wrong
     threads: int = 0  # encoder threads; 0: one a core
 
 
@@ -171,9 +177,13 @@ class Ingest:
         except SkipFile as skip:
             self._leave_out(file, skip)
 
-    def finish(self) -> None:
-        """Complete the file. Raises SourceError when there was nothing to index."""
+    def finish(self, served: dict[bytes, KnownFile]) -> None:
+        """Complete the file. ``served`` are the files that the live generation has.
+
+        Raises SourceError when there was nothing to index, NeedsConfirmation when too much of ``served`` is gone."""
         self._keep_unseen()
+        if not (self.options.plan or self.options.confirm_deletions):
+            self._refuse_mass_deletion(served)
         if not self._documents:
             raise SourceError(
                 f"No document that Footnote can read lies in {self.options.source}"
@@ -181,6 +191,22 @@ class Ingest:
                 remedy="Put .txt, .md, .html, .pdf, .docx, .pptx, .xlsx, .csv, .eml or .epub files there.",
             )
         self._writer.finish()
+
+    def _refuse_mass_deletion(self, served: dict[bytes, KnownFile]) -> None:
+        gone = {path: known for path, known in served.items() if path not in self._documents}
+        digests = {path: entry[1] for path, entry in self._documents.items()}
+        renamed, _ = match_renames([path for path in digests if path not in served], gone, digests)
+        there = {skip.source for skip in self.skipped if skip.reason not in _EMPTY and skip.reason != "vanished"}
+        for old, _ in renamed:
+            del gone[old]
+        vanished = sum(printable(path) not in there for path in gone)
+        if len(served) >= _MIN_DOCUMENTS and vanished > _MAX_VANISHED_SHARE * len(served):
+            raise NeedsConfirmation(
+                f"{vanished} of the {len(served)} documents indexed are gone from the source folder, or empty."
+                " Nothing was deleted; the index served is unchanged.",
+                remedy="If they are to go: footnote index --confirm-deletions, or POST /v1/index/rebuild with"
+                ' {"confirm_deletions": true}. If not, look whether the folder is mounted and whole.',
+            )
 
     def _keep_unseen(self) -> None:
         """Documents that the scan could not get at are not known to be gone: their last version stays."""
@@ -251,7 +277,7 @@ class Ingest:
         """What was found and, compared with the previous generation, what is new."""
         gone = {path: known for path, known in self._before.items() if path not in self._documents}
         new = [path for path in self._documents if path not in self._before]
-        renamed, added = _match_renames(new, gone, {path: entry[1] for path, entry in self._documents.items()})
+        renamed, added = match_renames(new, gone, {path: entry[1] for path, entry in self._documents.items()})
         old_paths = {old for old, _ in renamed}
         changed = [
             path
@@ -295,7 +321,7 @@ def _slashes(source: str) -> list[int]:
     return [position for position, char in enumerate(source) if char == "/"]
 
 
-def _match_renames(
+def match_renames(
     new: list[bytes], gone: dict[bytes, KnownFile], digests: dict[bytes, str]
 ) -> tuple[list[tuple[bytes, bytes]], list[bytes]]:
     """Pair files that vanished with new ones of the same bytes: ``([(old path, new path)], really new paths)``."""
