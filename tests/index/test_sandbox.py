@@ -17,6 +17,9 @@ from index.parse import Limits, parse
 from index.parse.sandbox import Sandbox, SandboxLimits, is_plain
 from index.parse.wire import BrokenMessage, Refusal, decode, encode, framed, read_frame
 from index.types import Parsed, Place, Segment
+from index.worker import build_in_child
+from tests.fakes import make_fake_encoder
+from tests.index.shelf import Shelf
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = b"<html><body><h1>Lamps</h1><p>The lamp was lit in 1925.</p></body></html>"
@@ -213,6 +216,14 @@ def test_the_process_is_given_no_secret(monkeypatch: pytest.MonkeyPatch, sandbox
     sandbox.parse(PAGE, ".html")
     (pid,) = children()
     assert b"canary" not in Path(f"/proc/{pid}/environ").read_bytes()
+
+
+def test_a_build_in_a_child_parses_in_a_child_of_its_own_and_leaves_none(empty_shelf: Shelf) -> None:
+    empty_shelf.write("lamps.html", PAGE)
+    empty_shelf.write("nested.html", b"<div>" * 100_000)
+    report = build_in_child(empty_shelf.options(), make_fake_encoder)
+    assert (report.added, [skip.reason for skip in report.skipped]) == (("lamps.html",), ["parser_limit"])
+    assert children() == []
 
 
 _ORPHAN = """
