@@ -84,6 +84,10 @@ class Sandbox:
             self._worker.close()
             self._worker = None
 
+    def confinement(self) -> str:
+        """What confines the process: "limits, namespace, filter", or as much of it as this machine has."""
+        return self._started().layers
+
     def parse(self, data: bytes, suffix: str) -> Parsed:
         """As index.parse.parse. Raises SkipFile, with timeout and parser_limit for what ran past a limit, corrupt for
         what killed the process; BuildFailed when no process can be started."""
@@ -97,12 +101,10 @@ class Sandbox:
     def _ask(self, data: bytes, suffix: str) -> Parsed | Refusal:
         """A file is refused for want of memory, or for a crash, only by a process that has read nothing else."""
         while True:
-            if self._worker is None or self._worker.files >= _MAX_FILES:
-                self.close()
-                self._worker = _Worker(self._limits, self._sandbox, self._program)
-            first = self._worker.files == 0
+            worker = self._started()
+            first = worker.files == 0
             try:
-                result = self._worker.ask(data, suffix)
+                result = worker.ask(data, suffix)
                 if not (isinstance(result, Refusal) and result.exhausted):
                     return result
                 timed_out = False
@@ -111,6 +113,12 @@ class Sandbox:
             self.close()
             if first or timed_out:
                 return result
+
+    def _started(self) -> _Worker:
+        if self._worker is None or self._worker.files >= _MAX_FILES:
+            self.close()
+            self._worker = _Worker(self._limits, self._sandbox, self._program)
+        return self._worker
 
 
 def is_plain(data: bytes, suffix: str) -> bool:
