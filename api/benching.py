@@ -132,7 +132,8 @@ def _ask(
     )
     try:
         with terminal.progress(quiet=quiet) as progress:
-            footnote.rebuild(partial(_named, progress, benchmark.name))
+            # The folder holds this set alone: what another draw of it left there is to go.
+            footnote.rebuild(partial(_named, progress, benchmark.name), confirm_deletions=True)
             texts, context = served(footnote)
             resolved = resolve(_suite(benchmark, folder / "documents"), texts)
 

@@ -86,6 +86,9 @@ def index(
     max_memory: Annotated[
         int | None, typer.Option("--max-memory", min=0, help="Memory the build may take, in MiB.", show_default=False)
     ] = None,
+    confirm_deletions: Annotated[
+        bool, typer.Option("--confirm-deletions", help="Go on although many documents are gone from the folder.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Bring the index up to date with the folder, publish it, and print the ingest report."""
@@ -93,7 +96,7 @@ def index(
         _footnote(source=source, data=data, max_memory_mb=max_memory) as footnote,
         terminal.progress(quiet=as_json) as progress,
     ):
-        report = footnote.rebuild(progress, plan=plan, full=full)
+        report = footnote.rebuild(progress, plan=plan, full=full, confirm_deletions=confirm_deletions)
     terminal.show_report(report, plan=plan, as_json=as_json)
     if report.gate is not None and not report.gate.passed:
         raise typer.Exit(1)

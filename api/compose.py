@@ -30,6 +30,7 @@ from index.generation import Generation, Layout, accept, roll_back
 from index.ingest import BuildOptions
 from index.live import Library
 from index.parse import Limits
+from index.parse.sandbox import SandboxLimits
 from index.search import make_query
 from index.types import Encoder, Hit, IngestReport
 from index.worker import build_in_child
@@ -165,7 +166,7 @@ class Footnote:
 
     # -- the index ---------------------------------------------------------------------------------------------------
 
-    def build_options(self, *, plan: bool = False, full: bool = False) -> BuildOptions:
+    def build_options(self, *, plan: bool = False, full: bool = False, confirm_deletions: bool = False) -> BuildOptions:
         settings = self.settings
         return BuildOptions(
             source=settings.source,
@@ -173,15 +174,20 @@ class Footnote:
             max_tokens=settings.passage_tokens,
             max_file_bytes=settings.max_file_mb * 1_000_000,
             limits=Limits(max_text_chars=settings.max_text_chars, max_pages=settings.max_pages),
+            sandbox=SandboxLimits(settings.parse_memory_mb, settings.parse_cpu_s, settings.parse_wall_s),
             full=full,
             plan=plan,
+            confirm_deletions=confirm_deletions,
             threads=settings.threads,
             max_memory_mb=settings.max_memory_mb,
         )
 
-    def rebuild(self, progress: Progress, *, plan: bool = False, full: bool = False) -> IngestReport:
+    def rebuild(
+        self, progress: Progress, *, plan: bool = False, full: bool = False, confirm_deletions: bool = False
+    ) -> IngestReport:
         """Bring the index up to date with the source folder (or say what that would do)."""
-        options, gate = self.build_options(plan=plan, full=full), self._gate()
+        options = self.build_options(plan=plan, full=full, confirm_deletions=confirm_deletions)
+        gate = self._gate()
         if self._in_child:
             return build_in_child(options, self._load_encoder, progress, gate)
         return build(options, self.encoder, progress, gate)

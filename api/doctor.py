@@ -18,6 +18,7 @@ from eval.errors import CalibrationError
 from index.encode import OnnxEncoder
 from index.errors import FootnoteError
 from index.generation import listing
+from index.parse.sandbox import Sandbox
 from index.tokens import count_tokens
 from rag.errors import CheckerError, ReaderError, RerankerError
 
@@ -47,6 +48,7 @@ def _installation(footnote: Footnote) -> Iterator[Finding]:
         yield Finding("tiktoken", "ok" if tokens == 2 else "failed", f"o200k_base from the package: {tokens} tokens")
     except ValueError as error:
         yield Finding("tiktoken", "failed", str(error))
+    yield _parsers(footnote)
     try:
         encoder = footnote.encoder
     except FootnoteError as error:
@@ -59,6 +61,18 @@ def _installation(footnote: Footnote) -> Iterator[Finding]:
         parity = json.loads(card.read_text("utf-8"))["parity"]
         detail += f"; against the reference: cosine {parity['cosine_mean']}, top-10 overlap {parity['top10_overlap']}"
     yield Finding("encoder", "ok", detail)
+
+
+def _parsers(footnote: Footnote) -> Finding:
+    options = footnote.build_options()
+    try:
+        with Sandbox(options.limits, options.sandbox) as sandbox:
+            layers = sandbox.confinement()
+    except FootnoteError as error:
+        return Finding("parsers", "failed", str(error))
+    closed = "namespace" in layers or "filter" in layers
+    detail = f"confined by {layers}" if closed else f"confined by {layers} alone: native code could reach the network"
+    return Finding("parsers", "ok" if closed else "note", detail)
 
 
 def _models_beside(footnote: Footnote) -> Iterator[Finding]:

@@ -43,7 +43,7 @@ def evaluate(name: str, settings: Settings, out: Path | None, *, generation: str
         if generation:
             with footnote.library.open_by_name(generation) as opened:
                 return evaluate_generation(footnote, opened, suite, folder, partial(progress, "asking"))
-        footnote.rebuild(progress)
+        footnote.rebuild(progress, confirm_deletions=data != settings.data)  # an index that serves nobody
         return evaluate_with(footnote, suite, folder, partial(progress, "asking"))
 
 

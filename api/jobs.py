@@ -12,8 +12,7 @@ from typing import Any, Literal
 import structlog
 
 from api.problems import problem_of
-from index.build import Progress
-from index.errors import BuildFailed, FootnoteError
+from index.errors import BuildFailed, FootnoteError, NeedsConfirmation
 from index.types import IngestReport
 
 _log = structlog.get_logger()
@@ -25,7 +24,7 @@ class Job:
     """A rebuild and how far it is. ``phase`` is "" until the build has started."""
 
     job_id: str
-    state: Literal["running", "done", "failed"]
+    state: Literal["running", "done", "failed", "needs_confirmation"]
     phase: str = ""
     done: int = 0
     total: int = 0
@@ -35,9 +34,10 @@ class Job:
 
 
 class Jobs:
-    """Runs ``rebuild`` in a thread; a second call while one runs gets the same job."""
+    """Runs ``rebuild``, given a Progress and ``confirm_deletions``, in a thread; a second call while one runs gets the
+    same job."""
 
-    def __init__(self, rebuild: Callable[[Progress], IngestReport], on_done: Callable[[], None]) -> None:
+    def __init__(self, rebuild: Callable[..., IngestReport], on_done: Callable[[], None]) -> None:
         self._rebuild = rebuild
         self._on_done = on_done
         self._lock = threading.Lock()
@@ -47,7 +47,7 @@ class Jobs:
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    def start(self) -> Job:
+    def start(self, *, confirm_deletions: bool = False) -> Job:
         with self._lock:
             if self._running:
                 return self._jobs[self._running]
@@ -56,7 +56,9 @@ class Jobs:
             while len(self._jobs) > _KEPT:
                 self._jobs.popitem(last=False)
             self._running = job.job_id
-            self._thread = threading.Thread(target=self._run, args=(job.job_id,), name="footnote-job", daemon=True)
+            self._thread = threading.Thread(
+                target=self._run, args=(job.job_id, confirm_deletions), name="footnote-job", daemon=True
+            )
             self._thread.start()
             return job
 
@@ -79,17 +81,20 @@ class Jobs:
         with self._closing:
             self._closed = True
 
-    def _run(self, job_id: str) -> None:
+    def _run(self, job_id: str, confirm_deletions: bool) -> None:
         def progress(phase: str, done: int, total: int) -> None:
             self._update(job_id, phase=phase, done=done, total=total)
 
         try:
-            report = self._rebuild(progress)
+            report = self._rebuild(progress, confirm_deletions=confirm_deletions)
             with self._closing:
                 if not self._closed:
                     self._on_done()
             self._finish(job_id, state="done", generation=report.generation, report=report)
             _log.info("rebuilt", job=job_id, generation=report.generation, published=report.published)
+        except NeedsConfirmation as error:
+            _log.warning("rebuild_needs_confirmation", job=job_id, reason=str(error))
+            self._finish(job_id, state="needs_confirmation", error=problem_of(error, f"/v1/index/jobs/{job_id}"))
         except FootnoteError as error:
             _log.error("rebuild_failed", job=job_id, error=type(error).__name__, reason=str(error))
             self._finish(job_id, state="failed", error=problem_of(error, f"/v1/index/jobs/{job_id}"))

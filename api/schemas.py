@@ -96,6 +96,10 @@ class RollbackRequest(Request):
     generation: str | None = Field(None, max_length=32, description="which; the one before the live one when left out")
 
 
+class RebuildRequest(Request):
+    confirm_deletions: bool = Field(False, description="go on although many documents are gone from the folder")
+
+
 class SearchResponse(BaseModel):
     generation: str
     query: str

@@ -16,7 +16,8 @@ from eval.codec import from_json, to_json
 from eval.errors import BundleError
 from eval.files import replace_file
 from index.errors import SkipFile
-from index.parse import PARSER_VERSION, parse
+from index.parse import PARSER_VERSION, Limits
+from index.parse.sandbox import Sandbox, SandboxLimits
 from rag.types import Answer, AnswerSentence, Citation
 
 FORMAT = 1
@@ -67,13 +68,14 @@ def verify(bundle: Bundle, source: Path) -> list[Check]:
         *(_sentence(answer, number, sentence) for number, sentence in enumerate(answer.sentences, start=1)),
     ]
     texts: dict[str, str] = {}
-    for citation in answer.citations:
-        if citation.source not in texts:
-            text, problem = _text_of(source, citation, bundle.parsers)
-            detail = problem or "bytes and text are those that were cited"
-            checks.append(Check(f"document {citation.source}", not problem, detail))
-            texts[citation.source] = text
-        checks.append(_citation(answer, citation, texts[citation.source]))
+    with Sandbox(Limits(), SandboxLimits()) as sandbox:
+        for citation in answer.citations:
+            if citation.source not in texts:
+                text, problem = _text_of(source, citation, bundle.parsers, sandbox)
+                detail = problem or "bytes and text are those that were cited"
+                checks.append(Check(f"document {citation.source}", not problem, detail))
+                texts[citation.source] = text
+            checks.append(_citation(answer, citation, texts[citation.source]))
     return checks
 
 
@@ -101,12 +103,14 @@ def _sentence(answer: Answer, number: int, sentence: AnswerSentence) -> Check:
     return Check(what, True, f"footnotes {', '.join(map(str, sentence.citations))}")
 
 
-def _text_of(source: Path, citation: Citation, parsers: str) -> tuple[str, str]:
+def _text_of(source: Path, citation: Citation, parsers: str, sandbox: Sandbox) -> tuple[str, str]:
     """(canonical text of the document as it is now, what is wrong with it: "" when it is the one cited)."""
     named = PurePosixPath(citation.source)
     path = source / named
     if named.is_absolute() or not path.resolve().is_relative_to(source.resolve()):
         return "", "its path leads out of the folder"
+    if path.exists() and not path.is_file():  # to open a FIFO is to wait for it
+        return "", "cannot be read: not a file"
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -114,7 +118,7 @@ def _text_of(source: Path, citation: Citation, parsers: str) -> tuple[str, str]:
     if sha256(data).hexdigest() != citation.source_sha256:
         return "", "the file is another than the one cited"
     try:
-        text = parse(data, named.suffix).text
+        text = sandbox.parse(data, named.suffix).text
     except SkipFile as error:
         return "", f"cannot be parsed: {error}"
     if sha256(text.encode()).hexdigest() != citation.text_sha256:

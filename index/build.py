@@ -37,6 +37,8 @@ from index.generation import (
 from index.ingest import BuildOptions, Ingest, fits
 from index.journal import Journal
 from index.manifest import read_manifest, seal
+from index.parse.sandbox import Sandbox
+from index.schema import KnownFile
 from index.store import Store
 from index.store_writer import Writer
 from index.types import Encoder, GateOutcome, IngestReport, Skipped
@@ -59,13 +61,17 @@ def build(
 
     A generation that does not pass ``gate`` is held back and the live one stays. When nothing changed nothing is
     published and the report names the live generation. Raises SourceError when the folder is missing or holds no
-    document, Busy when another process writes."""
+    document, NeedsConfirmation when much of what is served is gone from it, Busy when another process writes."""
     started = time.monotonic()
     layout = Layout(options.data)
     with writer_lock(layout):
         layout.generations.mkdir(exist_ok=True, mode=0o700)
         sweep(layout)
-        previous = None if options.full else _previous(layout)
+        found = _previous(layout)
+        served = found.store.known_files() if found is not None else {}
+        if found is not None and options.full:
+            found.close()
+        previous = None if options.full else found
         staged = Path(tempfile.mkdtemp(prefix=".staging-", dir=layout.generations))
         journal = Journal(layout.journal, encoder, start_anew=options.full)
         try:
@@ -74,7 +80,7 @@ def build(
             if report is not None and _is_live(layout, previous):
                 named = "" if options.plan else report.generation
                 return _ended(layout, options, replace(report, generation=named, seconds=_since(started)), journal)
-            ingest, report = _ingest(options, encoder, previous, scanned, staged, journal, progress)
+            ingest, report = _ingest(options, encoder, previous, served, scanned, staged, journal, progress)
             if not options.plan and not _is_unchanged(layout, options, encoder, report, previous):
                 card = _write_vectors(options, encoder, ingest, scanned.base, staged, previous, journal, progress)
                 report = replace(report, seconds=_since(started), published=True)
@@ -154,6 +160,7 @@ def _ingest(
     options: BuildOptions,
     encoder: Encoder,
     previous: Generation | None,
+    served: dict[bytes, KnownFile],
     scanned: _Scanned,
     staged: Path,
     journal: Journal,
@@ -163,15 +170,18 @@ def _ingest(
     if base.rows:
         take_over(base, staged)
     writer = Writer(staged / "documents.db", (base.rows, base.sentence_rows) if base.rows else None)
+    sandbox = Sandbox(options.limits, options.sandbox)
     try:
-        ingest = Ingest(options, encoder, previous, writer, journal, scanned.skipped, extends=bool(base.rows))
+        parse, extends = sandbox.parse, bool(base.rows)
+        ingest = Ingest(options, encoder, previous, writer, journal, parse, scanned.skipped, extends=extends)
         progress("parsing", 0, len(files))
         for done, file in enumerate(files, 1):
             ingest.add(file)
             progress("parsing", done, len(files))
-        ingest.finish()
+        ingest.finish(served)
         return ingest, ingest.report()
     finally:
+        sandbox.close()
         writer.close()
 
 

@@ -9,6 +9,7 @@ FootnoteError
 ├── NotFound           no such document, passage or generation
 ├── Busy               another process is writing
 ├── EncoderError       a model cannot be loaded or exported
+├── NeedsConfirmation  so much is gone from the folder that deleting it is asked about first
 └── BuildFailed        the build process died or raised
 """
 
@@ -48,6 +49,9 @@ class Busy(FootnoteError): ...
 class EncoderError(FootnoteError): ...
 
 
+class NeedsConfirmation(FootnoteError): ...
+
+
 class BuildFailed(FootnoteError): ...
 
 
@@ -56,6 +60,7 @@ SKIP_REASONS: dict[str, str] = {
     "no_text": "the file has pages but no text on them (a scan?)",
     "too_large": "the file is larger than the limit",
     "text_too_large": "the text in the file is longer than the limit",
+    "passage_cap": "the text makes more passages than the limit",
     "unsupported": "no parser reads this kind of file",
     "type_mismatch": "the content is not what the extension says",
     "binary": "the file is not text",
@@ -65,6 +70,7 @@ SKIP_REASONS: dict[str, str] = {
     "zip_ratio": "the archive would inflate beyond the limit",
     "xml_entity": "the XML declares entities",
     "parser_limit": "the file is too deep or too complex",
+    "timeout": "the file takes too long to read",
     "symlink": "links are not followed",
     "not_regular": "not a regular file",
     "path_limit": "the path is too long or too deep",

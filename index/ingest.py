@@ -9,17 +9,18 @@ from __future__ import annotations
 
 from array import array
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from hashlib import sha256
 from pathlib import Path
 
-from index.errors import SkipFile, SourceError
+from index.errors import NeedsConfirmation, SkipFile, SourceError
 from index.extend import EXTEND_FROM
 from index.generation import Generation
 from index.journal import Journal
-from index.parse import PARSER_VERSION, Limits, format_of, parse
+from index.parse import PARSER_VERSION, Limits, format_of
+from index.parse.sandbox import SandboxLimits
 from index.passages import PASSAGE_RULES_VERSION, build_passages
 from index.schema import KnownFile, StoredContent
 from index.store import Store
@@ -35,6 +36,14 @@ _EMPTY = frozenset({"empty", "no_text"})
 # Reasons the scan gives for a file, or a folder, that is there all the same.
 _UNSEEN = frozenset({"unreadable", "too_large"})
 
+Parse = Callable[[bytes, str], Parsed]
+"""Given a file's bytes and its suffix. Raises SkipFile."""
+
+
+# More than this share of the documents gone at once looks like a folder that is not mounted, or half copied. Where
+# there are only a few documents it is an ordinary day.
+_MAX_VANISHED_SHARE, _MIN_DOCUMENTS = 0.3, 10
+
 
 @dataclass(frozen=True, slots=True)
 class BuildOptions:
@@ -43,17 +52,19 @@ class BuildOptions:
     max_tokens: int = 0  # longest passage in encoder tokens; 0: the encoder's window
     max_file_bytes: int = 50_000_000
     limits: Limits = field(default_factory=Limits)
+    sandbox: SandboxLimits = field(default_factory=SandboxLimits)
     full: bool = False  # start from nothing: parse and embed everything again
     plan: bool = False  # only say what would be done
+    confirm_deletions: bool = False  # of more documents than vanish unless something is wrong
     threads: int = 0  # encoder threads; 0: one a core
     max_memory_mb: int = 0  # that a build in a child may take; 0: no bound
     extend_from: int = EXTEND_FROM  # passages from which an update extends the generation before
     exact_rows: int = EXACT_ROWS  # passages up to which every vector is looked at in a search
 
 
-def rules_fingerprint(max_tokens: int, limits: Limits) -> str:
+def rules_fingerprint(max_tokens: int, limits: Limits, sandbox: SandboxLimits) -> str:
     """Changes whenever the same file could get another text, be cut into other passages, or no longer be left out."""
-    return sha256(f"{PARSER_VERSION}/{PASSAGE_RULES_VERSION}/{max_tokens}/{limits}".encode()).hexdigest()[:16]
+    return sha256(f"{PARSER_VERSION}/{PASSAGE_RULES_VERSION}/{max_tokens}/{limits}/{sandbox}".encode()).hexdigest()[:16]
 
 
 class Origin(IntEnum):
@@ -99,7 +110,8 @@ class VectorSources:
 
 def rules_of(options: BuildOptions, encoder: Encoder) -> str:
     """The rules that a build with these options and this encoder follows."""
-    return rules_fingerprint(min(options.max_tokens or encoder.window, encoder.window), options.limits)
+    max_tokens = min(options.max_tokens or encoder.window, encoder.window)
+    return rules_fingerprint(max_tokens, options.limits, options.sandbox)
 
 
 def fits(previous: Generation | None, options: BuildOptions, encoder: Encoder) -> bool:
@@ -122,6 +134,7 @@ class Ingest:
         previous: Generation | None,
         writer: Writer,
         journal: Journal,
+        parse: Parse,
         skipped: Sequence[Skipped] = (),
         *,
         extends: bool = False,
@@ -138,6 +151,7 @@ class Ingest:
         self._writer = writer
         self._journal = journal
         self._extends = extends
+        self._parse = parse
         same_encoder = previous is not None and previous.manifest.encoder["fingerprint"] == encoder.fingerprint
         # Vectors are worth keeping under other passage rules too: many passages come out the same.
         self._vectors: Store | None = previous.store if previous is not None and same_encoder else None
@@ -174,7 +188,7 @@ class Ingest:
             file = FoundFile(file.path, stat)
             digest, fmt = sha256(data).hexdigest(), format_of(file.suffix)
             if (digest, fmt) not in self._contents and (digest, fmt) not in self._known_contents:
-                parsed = parse(data, file.suffix, self.options.limits)
+                parsed = self._parse(data, file.suffix)
                 content = content_of(parsed, digest, fmt, self._passages)
                 if not content.passages:
                     raise SkipFile("empty")
@@ -183,9 +197,13 @@ class Ingest:
         except SkipFile as skip:
             self._leave_out(file, skip)
 
-    def finish(self) -> None:
-        """Complete the file. Raises SourceError when there was nothing to index."""
+    def finish(self, served: dict[bytes, KnownFile]) -> None:
+        """Complete the file. ``served`` are the files that the live generation has.
+
+        Raises SourceError when there was nothing to index, NeedsConfirmation when too much of ``served`` is gone."""
         self._keep_unseen()
+        if not (self.options.plan or self.options.confirm_deletions):
+            self._refuse_mass_deletion(served)
         if not self._documents:
             raise SourceError(
                 f"No document that Footnote can read lies in {self.options.source}"
@@ -193,6 +211,22 @@ class Ingest:
                 remedy="Put .txt, .md, .html, .pdf, .docx, .pptx, .xlsx, .csv, .eml or .epub files there.",
             )
         self._writer.finish()
+
+    def _refuse_mass_deletion(self, served: dict[bytes, KnownFile]) -> None:
+        gone = {path: known for path, known in served.items() if path not in self._documents}
+        digests = {path: entry[1] for path, entry in self._documents.items()}
+        renamed, _ = match_renames([path for path in digests if path not in served], gone, digests)
+        there = {skip.source for skip in self.skipped if skip.reason not in _EMPTY and skip.reason != "vanished"}
+        for old, _ in renamed:
+            del gone[old]
+        vanished = sum(printable(path) not in there for path in gone)
+        if len(served) >= _MIN_DOCUMENTS and vanished > _MAX_VANISHED_SHARE * len(served):
+            raise NeedsConfirmation(
+                f"{vanished} of the {len(served)} documents indexed are gone from the source folder, or empty."
+                " Nothing was deleted; the index served is unchanged.",
+                remedy="If they are to go: footnote index --confirm-deletions, or POST /v1/index/rebuild with"
+                ' {"confirm_deletions": true}. If not, look whether the folder is mounted and whole.',
+            )
 
     def _keep_unseen(self) -> None:
         """Documents that the scan could not get at are not known to be gone: their last version stays."""
@@ -210,7 +244,7 @@ class Ingest:
     # -- documents and their texts ------------------------------------------------------------------------------------
 
     def _passages(self, parsed: Parsed) -> list[PassageSpan]:
-        return build_passages(parsed, self.encoder.token_spans, self.max_tokens)
+        return build_passages(parsed, self.encoder.token_spans, self.max_tokens, self.options.limits.max_passages)
 
     def _add_document(self, file: FoundFile, digest: str, fmt: str, stale: str = "") -> None:
         number = self._contents.get((digest, fmt))
@@ -272,7 +306,7 @@ class Ingest:
         """What was found and, compared with the previous generation, what is new."""
         gone = {path: known for path, known in self._before.items() if path not in self._documents}
         new = [path for path in self._documents if path not in self._before]
-        renamed, added = _match_renames(new, gone, {path: entry[1] for path, entry in self._documents.items()})
+        renamed, added = match_renames(new, gone, {path: entry[1] for path, entry in self._documents.items()})
         old_paths = {old for old, _ in renamed}
         changed = [
             path
@@ -316,7 +350,7 @@ def _slashes(source: str) -> list[int]:
     return [position for position, char in enumerate(source) if char == "/"]
 
 
-def _match_renames(
+def match_renames(
     new: list[bytes], gone: dict[bytes, KnownFile], digests: dict[bytes, str]
 ) -> tuple[list[tuple[bytes, bytes]], list[bytes]]:
     """Pair files that vanished with new ones of the same bytes: ``([(old path, new path)], really new paths)``."""

@@ -32,6 +32,9 @@ STOP_WORDS = frozenset(
     there these they this those through to too under until up us very was we were what when where whether which while
     who whom whose why will with within without would you your yours yourself yourselves""".split()  # noqa: SIM905
 )  # as a list it would take two hundred lines
+_WITHIN_WORDS = re.compile(
+    "[\u00ad\u200b-\u200d\u2060]"
+)  # soft hyphens, joiners, blanks of no width: not ends of words
 _APOSTROPHES = re.compile(r"[’`´]")
 
 
@@ -57,7 +60,7 @@ def terms(text: str) -> list[str]:
     >>> terms("The soldiers' running")
     ['the', 'soldier', 'run']
     """
-    return list(_ANALYSE.analyze(_APOSTROPHES.sub("'", text)))
+    return list(_ANALYSE.analyze(_APOSTROPHES.sub("'", _WITHIN_WORDS.sub("", text))))
 
 
 def content_terms(text: str) -> list[str]:
@@ -101,8 +104,8 @@ def _change(folder: Path, passages: Iterable[tuple[int, str, str]], gone: Iterab
         writer.delete_documents_by_query(tantivy.Query.term_set_query(_schema(), _ROW, rows))
     for row, text, above in passages:
         document = tantivy.Document()
-        document.add_text(_TEXT, text)
-        document.add_text(_ABOVE, above)
+        document.add_text(_TEXT, _WITHIN_WORDS.sub("", text))
+        document.add_text(_ABOVE, _WITHIN_WORDS.sub("", above))
         document.add_unsigned(_ROW, row)
         writer.add_document(document)
     writer.commit()

@@ -12,14 +12,17 @@ embedded anew. (The idea is content-defined chunking, LBFS, Muthitacharoen et al
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 
+from index.errors import SkipFile
 from index.sentences import SENTENCE_RULES_VERSION, split
 from index.types import Parsed, PassageSpan, Place, SentenceSpan
 
-PASSAGE_RULES_VERSION = f"2.{SENTENCE_RULES_VERSION}"
+PASSAGE_RULES_VERSION = f"3.{SENTENCE_RULES_VERSION}"
 
+_MAX_TOKEN_CHARS = 32  # a token's share of a sentence at most; real ones have five, and a word of a megabyte is one
 _MIN_FILL = 0.5  # share of the window that a passage has at least, when its section is longer than the window
 
 TokenSpans = Callable[[str], list[tuple[int, int]]]
@@ -37,13 +40,22 @@ class _Unit:
         self.ends_block = ends_block  # last sentence of its segment
 
 
-def build_passages(parsed: Parsed, token_spans: TokenSpans, max_tokens: int) -> list[PassageSpan]:
+def build_passages(
+    parsed: Parsed, token_spans: TokenSpans, max_tokens: int, max_passages: int = sys.maxsize
+) -> list[PassageSpan]:
     """The passages of a document, in order, tiling ``parsed.text``; empty when it holds no text.
 
     ``token_spans`` are the encoder's tokens; no passage has more than ``max_tokens`` of them. A sentence that is
-    longer is cut between words (inside one where a word alone is longer)."""
+    longer is cut between words (inside one where a word alone is longer). Raises SkipFile("passage_cap") when there
+    would be more than ``max_passages``."""
     text = parsed.text
-    units = list(_units(parsed, token_spans, max_tokens))
+    units: list[_Unit] = []
+    tokens = 0
+    for unit in _units(parsed, token_spans, max_tokens):
+        units.append(unit)
+        tokens += unit.n_tokens
+        if tokens > max_passages * max_tokens:  # told as soon as it is sure: the rest of the text may be long
+            raise SkipFile("passage_cap", f"more than {max_passages} passages")
     groups = [group for section in _sections(units) for group in _pack(text, section, max_tokens)]
     passages: list[PassageSpan] = []
     for group in _within_window(text, groups, token_spans, max_tokens):
@@ -57,6 +69,8 @@ def build_passages(parsed: Parsed, token_spans: TokenSpans, max_tokens: int) -> 
         passages.append(PassageSpan(start, group[-1].span.end, tokens, place, spans))
     if passages:
         passages[-1] = _ending_at(passages[-1], len(text))
+    if len(passages) > max_passages:
+        raise SkipFile("passage_cap", f"more than {max_passages} passages")
     return passages
 
 
@@ -105,17 +119,27 @@ def _cut_to_window(
     """``sentence``, or consecutive pieces of it that each fit the window, with their token counts."""
     start = sentence.start
     while start < sentence.end:
-        tokens = token_spans(text[start : sentence.end])
-        if len(tokens) <= max_tokens:
+        # No farther than a passage can reach: a line of millions of characters is looked at once, not once a piece.
+        seen = min(start + _MAX_TOKEN_CHARS * max_tokens, sentence.end)
+        tokens = token_spans(text[start:seen])
+        if len(tokens) <= max_tokens and seen == sentence.end:
             yield SentenceSpan(start, sentence.end, sentence.kind), len(tokens)
             return
-        limit = start + max(tokens[max_tokens][0], 1)  # first code point that no longer fits
+        # The first code point that no longer fits.
+        limit = start + max(tokens[max_tokens][0], 1) if len(tokens) > max_tokens else seen
         blank = max(text.rfind(" ", start + 1, limit), text.rfind("\n", start + 1, limit))
         end = blank if blank > start else limit
         piece_end = start + len(text[start:end].rstrip())
         n_tokens = len(token_spans(text[start:piece_end]))
         yield SentenceSpan(start, piece_end, sentence.kind), n_tokens
-        start = end + len(text[end : sentence.end]) - len(text[end : sentence.end].lstrip())
+        start = _next_word(text, end, sentence.end)
+
+
+def _next_word(text: str, start: int, end: int) -> int:
+    """The first place from ``start`` that is not white space."""
+    while start < end and text[start].isspace():
+        start += 1
+    return start
 
 
 def _pack(text: str, units: Sequence[_Unit], max_tokens: int) -> Iterator[list[_Unit]]:

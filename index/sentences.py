@@ -9,7 +9,7 @@ from typing import Any
 
 from index.types import Segment, SentenceSpan
 
-SENTENCE_RULES_VERSION = "3"
+SENTENCE_RULES_VERSION = "4"
 
 # nupunkt learned 2,900 abbreviations of three letters and more from court papers, and many are words that sentences end
 # with: book, coal, hall, knees, story, week. Of the plain words among them only these are kept.
@@ -30,6 +30,7 @@ _NEVER_LAST = re.compile(
 _ABBREVIATED_MONTH_OR_NUMBER = re.compile(
     r"(?:^|\s)(?:Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec|No|Nos|Vol|Fig|Eq|pp|p|[Aa]rts?|[Ss]ec)\.$"
 )
+_LOOK_BACK = 200  # characters around a break that tell whether it is one; a sentence may have millions
 _LIST_NUMBER = re.compile(r"\(?(?:\d{1,3}|[A-Za-z])[.)]")
 _CJK_END = re.compile(r"[。！？]+[」』）〉》”’]*")  # no blank follows, so nupunkt sees no end
 
@@ -68,7 +69,10 @@ def _joined(body: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     """``spans`` with false breaks undone: after an abbreviation or a list's number, before a lower-case word."""
     joined: list[tuple[int, int]] = []
     for start, end in spans:
-        if joined and _false_break(body[joined[-1][0] : joined[-1][1]].rstrip(), body[start:end].lstrip()):
+        before = max(joined[-1][0], joined[-1][1] - _LOOK_BACK) if joined else 0
+        if joined and _false_break(
+            body[before : joined[-1][1]].rstrip(), body[start : min(end, start + _LOOK_BACK)].lstrip()
+        ):
             joined[-1] = (joined[-1][0], end)
         else:
             joined.append((start, end))

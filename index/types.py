@@ -7,13 +7,14 @@ text. Offsets are carried from the parser to the citation; no step finds one aga
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeAlias
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:  # the process that parses needs these values and no arrays, and numpy is most of its start
+    import numpy as np
+    from numpy.typing import NDArray
 
-Vector = NDArray[np.float32]  # (dim,) float32, unit length
-Matrix = NDArray[np.float32]  # (n, dim) float32, unit rows
+Vector: TypeAlias = "NDArray[np.float32]"  # (dim,) float32, unit length
+Matrix: TypeAlias = "NDArray[np.float32]"  # (n, dim) float32, unit rows
 
 SegmentKind = Literal["prose", "heading", "item", "row", "furniture"]
 """prose: running text. heading: a title of what follows. item: a list entry. row: one table row, already a

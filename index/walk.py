@@ -30,7 +30,13 @@ class Stat:
 
     @classmethod
     def of(cls, result: os.stat_result) -> Stat:
-        return cls(result.st_size, result.st_mtime_ns, result.st_ctime_ns, result.st_ino)
+        times_and_inode = (result.st_mtime_ns, result.st_ctime_ns, result.st_ino)
+        return cls(result.st_size, *map(_stored, times_and_inode))
+
+
+def _stored(value: int) -> int:
+    """The number as a signed one of 64 bits, as SQLite keeps it: file systems have inodes beyond that, and times."""
+    return (value + (1 << 63)) % (1 << 64) - (1 << 63)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Body, Request, Response
 
 from api.jobs import Job
 from api.routes.ask import GENERATION_HEADER
-from api.schemas import IndexStatus, Published, RollbackRequest
+from api.schemas import IndexStatus, Published, RebuildRequest, RollbackRequest
 from api.state import state_of
 from index.errors import NotFound
 
@@ -25,9 +25,9 @@ async def status(request: Request, response: Response) -> IndexStatus:
 
 
 @router.post("/rebuild", status_code=202)
-async def rebuild(request: Request, response: Response) -> Job:
+async def rebuild(request: Request, response: Response, body: Annotated[RebuildRequest | None, Body()] = None) -> Job:
     """Bring the index up to date in the background; while one rebuild runs, a second call gets the same job."""
-    job = state_of(request).footnote.jobs.start()
+    job = state_of(request).footnote.jobs.start(confirm_deletions=body is not None and body.confirm_deletions)
     response.headers["Location"] = f"/v1/index/jobs/{job.job_id}"
     return job
 

@@ -10,15 +10,16 @@ import importlib
 import struct
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from index.errors import SkipFile
+from index.parse.hidden import note_of_unicode
 from index.parse.limits import Limits
 from index.types import Parsed
 
 __all__ = ["FORMATS", "PARSER_VERSION", "Format", "Limits", "format_of", "parse"]
 
-PARSER_VERSION = "1"
+PARSER_VERSION = "2"
 """Part of the index's fingerprint: raise it whenever the same bytes could give another text or other segments."""
 
 
@@ -87,7 +88,8 @@ def parse(data: bytes, suffix: str, limits: Limits = _DEFAULT_LIMITS) -> Parsed:
         raise SkipFile("parser_limit", _one_line(error)) from error
     except damage as error:
         raise SkipFile("corrupt", _one_line(error)) from error
-    return parsed
+    note = note_of_unicode(parsed.text)
+    return replace(parsed, warnings=(*parsed.warnings, note)) if note else parsed
 
 
 def _one_line(error: BaseException) -> str:

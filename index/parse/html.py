@@ -12,6 +12,7 @@ this module, which takes <main> as the hint it is, keeps 99% with 5% of others, 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -22,6 +23,7 @@ from index.errors import SkipFile
 from index.parse.builder import Outline, TextBuilder, one_line
 from index.parse.decode import clean, decode
 from index.parse.guard import refuse_entities
+from index.parse.hidden import note_of_text
 from index.parse.limits import Limits
 from index.parse.rows import add_table
 from index.types import Parsed, Place, SegmentKind
@@ -49,6 +51,9 @@ _MAX_CELLS = 1_000_000
 _CHARSET = re.compile(rb"""(?:charset|encoding)\s*=\s*["']?\s*([\w-]+)""", re.IGNORECASE)
 _SELF_CLOSED = re.compile(r"<(?!(?:br|hr|img|link|meta|input|col|area|base|wbr|source|embed)\b)(\w[\w:.-]*)([^<>]*)/>")
 _UNSEEN = re.compile(r"display:none|visibility:hidden|(?:font-size|opacity):0(?:px|em|rem|%|pt)?(?:;|!|$)")
+_PALE = re.compile(
+    r"(?:^|;)color:(?:white|#fff(?:fff)?|transparent|rgba?\((?:255,){2}255(?:,[\d.]+)?\)|rgba\([\d,]*,0\))"
+)
 _SPACE = re.compile(r"\s+")
 
 
@@ -90,6 +95,9 @@ def add_tree(builder: TextBuilder, root: Any, place: Place, outline: Outline) ->
         # A page may hide its body until its scripts have run; a reader sees it all the same.
         if element.getparent() is not None and element.tag != "body":
             element.drop_tree()
+    pale = Counter("styled white or transparent" for found in root.xpath("//*[@style]") if _is_pale(found.get("style")))
+    if note := note_of_text(pale):
+        builder.warn(note)
     main = _main(root)
     walker = _Walker(main)
     walker.walk(root, "prose")
@@ -122,6 +130,11 @@ def tree(markup: str) -> Any:
             # libxml2 stops at depth 256 or 10 million characters and gives the page without its rest.
             raise SkipFile("parser_limit", one_line(entry.message))
     return root
+
+
+def _is_pale(style: str) -> bool:
+    """Whether words are white or transparent. On a dark ground white ones are seen, so they are noted and kept."""
+    return _PALE.search(_SPACE.sub("", style).lower()) is not None
 
 
 def _main(root: Any) -> Any:

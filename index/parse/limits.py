@@ -11,6 +11,7 @@ class Limits:
 
     max_text_chars: int = 20_000_000  # beyond: skipped, text_too_large
     max_segments: int = 1_000_000  # paragraphs, items and rows; beyond: skipped, parser_limit
+    max_passages: int = 20_000  # made of its text; beyond: skipped, passage_cap
     max_pages: int = 5_000  # of a PDF; beyond: the first ones, with a warning
     max_rows: int = 500_000  # of a sheet or a CSV file; beyond: the first ones, with a warning
     max_columns: int = 20_000  # of a row; beyond: skipped, parser_limit (a spreadsheet ends at 16,384)

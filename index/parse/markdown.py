@@ -12,9 +12,11 @@ from index.errors import SkipFile
 from index.parse.builder import Outline, TextBuilder
 from index.parse.decode import decode
 from index.parse.limits import Limits
+from index.parse.plain import segment
 from index.parse.rows import add_table
 from index.types import Parsed, Place
 
+_MAX_OPEN = 1_000  # brackets of one block that are never closed
 _MAX_NESTING = 100  # a list within a list counts two
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(.*?)\n(?:---|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _FRONT_TITLE = re.compile(r"^title:[ \t]*(.+)$", re.MULTILINE)
@@ -33,6 +35,12 @@ def parse(data: bytes, limits: Limits) -> Parsed:
         if named := _FRONT_TITLE.search(front[1]):
             title = named[1].strip().strip("\"'")
         builder.add(front[1], "furniture")
+    if any(block.count("[") - block.count("]") > _MAX_OPEN for block in text.split("\n\n")):
+        # markdown-it looks for the end of each link from the start of each: minutes for a megabyte of brackets.
+        builder.warn("read as plain text: too many brackets are left open")
+        opening, segments = segment(text, limits)
+        builder.add_segmented(text, segments)
+        return builder.parsed(title or opening)
     reader = MarkdownIt("commonmark", {"html": True, "maxNesting": _MAX_NESTING})
     tokens = reader.enable(["table", "strikethrough"]).parse(text)
     if any(token.level >= _MAX_NESTING - 1 for token in tokens):

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from ctypes import c_uint
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby, islice, pairwise
 from statistics import median
 from typing import Any
 
 import pypdfium2
+from pypdfium2 import raw
 
 from index.errors import SkipFile
 from index.parse.builder import Outline, TextBuilder, has_words, one_line
 from index.parse.decode import clean
+from index.parse.hidden import note_of_text
 from index.parse.limits import Limits
 from index.types import Parsed, Place, SegmentKind
 
@@ -27,6 +30,10 @@ _MAX_HEADING_CHARS = 200
 _SAME_SIZE = 0.08
 _RUNNING_PAGES = 3  # a line at the edge of so many pages is a running header or footer
 _EDGE_SHARE = 0.08  # of the page's height, where those stand
+_TEXT, _MAX_TEXTS, _MAX_FORMS = raw.FPDF_PAGEOBJ_TEXT, 20_000, 3  # objects of a page that are looked at, and how deep
+_WHITE = 250  # of 255; near-white is as good as white
+_TINY = 2.0  # points from foot to top of a text: type of three points and less
+_HIDDEN_NOTES = 20
 _NEARBY_LINES = 6  # that share a column's right edge
 _JUNK_TITLE = re.compile(r"untitled.*|microsoft word.*|\(?anonymous\)?|.*\.(?:docx?|pdf|tex|indd|dvi)", re.IGNORECASE)
 _BULLET = re.compile(r"[-•‣◦▪–*]\s+(?=\S)")
@@ -62,11 +69,20 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     try:
         with pypdfium2.PdfDocument(data) as document:
             metadata = one_line(document.get_metadata_value("Title"))
-            pages = [_lines(document, number) for number in range(min(len(document), limits.max_pages))]
+            pages, hidden = [], []
+            for number in range(min(len(document), limits.max_pages)):
+                lines, unseen = _lines(document, number)
+                pages.append(lines)
+                if unseen:
+                    hidden.append(note_of_text(unseen, f"page {number + 1}: "))
+            for note in hidden[:_HIDDEN_NOTES]:
+                builder.warn(note)
+            if len(hidden) > _HIDDEN_NOTES:
+                builder.warn(f"hidden_text: {len(hidden)} pages have some")
             if len(document) > limits.max_pages:
                 builder.warn(f"only the first {limits.max_pages} of {len(document)} pages were read")
     except pypdfium2.PdfiumError as error:
-        if "password" in str(error).lower():
+        if "password" in str(error).lower() and b"/Encrypt" in data:  # pdfium says so of some damage too
             raise SkipFile("encrypted") from error
         raise
     if not pages:
@@ -80,17 +96,18 @@ def parse(data: bytes, limits: Limits) -> Parsed:
     return builder.parsed(title or ("" if _JUNK_TITLE.fullmatch(metadata) else metadata))
 
 
-def _lines(document: Any, index: int) -> list[_Line]:
-    """The lines of one page, 0-based here, in pdfium's reading order."""
+def _lines(document: Any, index: int) -> tuple[list[_Line], Counter[str]]:
+    """The lines of one page, 0-based here, in pdfium's reading order, and how many of its texts are not seen."""
     page = document[index]
     height = page.get_height()
+    unseen = Counter(way for text in _texts(page) if (way := _unseen(text, page)))
     textpage = page.get_textpage()
-    raw = textpage.get_text_range()
+    read = textpage.get_text_range()
     # Boxes are asked for by UTF-16 unit; a page whose count differs is laid out in characters instead.
-    mapped = len(raw.encode("utf-16-le", "surrogatepass")) // 2 == textpage.count_chars()
+    mapped = len(read.encode("utf-16-le", "surrogatepass")) // 2 == textpage.count_chars()
     lines: list[_Line] = []
     unit = 0
-    for number, line in enumerate(raw.split("\r\n")):
+    for number, line in enumerate(read.split("\r\n")):
         units = len(line.encode("utf-16-le", "surrogatepass")) // 2
         words = clean(line).strip()
         if words and mapped:
@@ -105,7 +122,27 @@ def _lines(document: Any, index: int) -> list[_Line]:
         unit += units + 2
     textpage.close()
     page.close()
-    return lines
+    return lines, unseen
+
+
+def _texts(page: Any) -> Iterator[Any]:
+    return islice(page.get_objects(filter=[_TEXT], max_depth=_MAX_FORMS), _MAX_TEXTS)
+
+
+def _unseen(text: Any, page: Any) -> str:
+    """How a text object is kept from being seen; "" when it can be. What lies under a picture is not told."""
+    if raw.FPDFTextObj_GetTextRenderMode(text.raw) == raw.FPDF_TEXTRENDERMODE_INVISIBLE:
+        return "in invisible mode"  # as the words under a scan are
+    red, green, blue, alpha = (c_uint(), c_uint(), c_uint(), c_uint())
+    if raw.FPDFPageObj_GetFillColor(text.raw, red, green, blue, alpha):
+        if alpha.value == 0:
+            return "transparent"
+        if min(red.value, green.value, blue.value) >= _WHITE:
+            return "white"
+    left, bottom, right, top = text.get_bounds()
+    if right < 0 or top < 0 or left > page.get_width() or bottom > page.get_height():
+        return "outside of the page"
+    return "smaller than can be read" if 0 < top - bottom < _TINY else ""
 
 
 def _add_pages(builder: TextBuilder, pages: list[list[_Line]]) -> str:

@@ -214,3 +214,28 @@ def test_no_rollback_to_a_damaged_generation(client: TestClient, world: World) -
     assert_problem(named, 503, "The index is damaged")
     assert_problem(client.post("/v1/index/rollback"), 404, "Not found")
     assert answer(client)["generation"] == "000002"
+
+
+def test_a_rebuild_that_would_delete_much_waits_for_a_word(
+    make_world: Callable[..., World], tmp_path: Path, connect: Connect
+) -> None:
+    source = tmp_path / "boats"
+    source.mkdir()
+    for number in range(12):
+        (source / f"{number}.txt").write_text(f"Boat {number} lies at quay {number}.")
+    world = make_world(source)
+    world.build()
+    for path in source.glob("1*.txt"):
+        path.unlink()
+    for path in source.glob("[2-4].txt"):
+        path.unlink()
+    client = connect(world.footnote)
+    asked = finished(client, client.post("/v1/index/rebuild").json()["job_id"])
+    assert asked["state"] == "needs_confirmation"
+    assert asked["error"]["title"] == "Deletions need to be confirmed"
+    assert "6 of the 12 documents" in asked["error"]["detail"]
+    assert client.get("/v1/index").json()["documents"] == 12
+    again = client.post("/v1/index/rebuild", json={"confirm_deletions": True}).json()
+    done = finished(client, again["job_id"])
+    assert (done["state"], len(done["report"]["deleted"])) == ("done", 6)
+    assert client.get("/v1/index").json()["documents"] == 6

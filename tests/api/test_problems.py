@@ -33,6 +33,7 @@ from index.errors import (
     EncoderError,
     FootnoteError,
     IncompatibleIndex,
+    NeedsConfirmation,
     NoGeneration,
     NotFound,
     SkipFile,
@@ -50,7 +51,7 @@ JSON = {"Content-Type": "application/json"}
 # Never raised in a server, or caught there: the command line's own, and the process of footnote doctor --offline.
 NOT_SERVED: set[type[FootnoteError]] = {NetworkUsed, BundleError, RemoteError, CalibrationError, McpMissing}
 # Their messages are told as they are: they say nothing but what the client sent, or are one fixed sentence.
-TOLD_AS_THEY_ARE: set[type[FootnoteError]] = {BadQuestion, NotFound, SkipFile, Overloaded}
+TOLD_AS_THEY_ARE: set[type[FootnoteError]] = {BadQuestion, NeedsConfirmation, NotFound, SkipFile, Overloaded}
 
 
 def below(kind: type[FootnoteError]) -> Iterator[type[FootnoteError]]:
@@ -116,6 +117,7 @@ def broken(world: World) -> Iterator[Broken]:
         (NotFound("There is no passage 'x'."), 404, None),
         (Busy("Another process is writing to /tmp/data."), 409, None),
         (SourceError("The source folder /tmp/x cannot be opened."), 409, None),
+        (NeedsConfirmation("7 of the 10 documents indexed are gone."), 409, None),
         (EncoderError("/tmp/model.onnx is damaged."), 503, "2"),
         (BuildFailed("The build failed (OSError: /tmp/x)."), 500, None),
         (Overloaded("The server is busy."), 503, "2"),

@@ -41,7 +41,8 @@ def test_options_win_over_variables_and_variables_over_the_file(monkeypatch: pyt
 @pytest.mark.parametrize("name", Settings.model_fields)
 def test_every_setting_can_be_set_by_variable_and_by_file(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     values = {"log_level": "error", "watch": "true", "reader": "false", "min_confidence": "0.25"}
-    value = {**values, "require_key": "true", "rate_limit": "17/minute"}.get(name, "17")
+    values |= {"require_key": "true", "rate_limit": "17/minute", "parse_memory_mb": "512"}
+    value = values.get(name, "17")
     monkeypatch.setenv(f"FOOTNOTE_{name.upper()}", value)
     by_variable = load_settings()
     monkeypatch.delenv(f"FOOTNOTE_{name.upper()}")

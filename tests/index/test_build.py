@@ -15,7 +15,8 @@ import pytest
 from index.errors import BuildFailed, EncoderError, SourceError
 from index.generation import newest_whole
 from index.ingest import BuildOptions
-from index.parse import Limits, parse
+from index.parse import Limits
+from index.parse.sandbox import Sandbox
 from index.types import EncodedPassage, Encoder, IngestReport, Parsed, Skipped
 from index.walk import FoundFile, Stat, read
 from index.worker import build_in_child
@@ -52,13 +53,13 @@ def read_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     """The contents parsed from now on."""
     seen: list[bytes] = []
-    real = parse
+    real = Sandbox.parse
 
-    def noting(data: bytes, suffix: str, limits: Limits) -> Parsed:
+    def noting(self: Sandbox, data: bytes, suffix: str) -> Parsed:
         seen.append(data)
-        return real(data, suffix, limits)
+        return real(self, data, suffix)
 
-    monkeypatch.setattr("index.ingest.parse", noting)
+    monkeypatch.setattr(Sandbox, "parse", noting)
     return seen
 
 

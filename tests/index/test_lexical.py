@@ -127,3 +127,13 @@ def test_terms_are_stemmed_words_in_order() -> None:
 def test_content_terms_leave_out_what_a_question_is_asked_with() -> None:
     assert content_terms("When was the ferry painted, and was the ferry red?") == ["ferri", "paint", "red"]
     assert content_terms("Who are you?") == ["who", "are", "you"]  # nothing else is left
+
+
+def test_what_is_not_seen_within_a_word_does_not_keep_it_from_being_found(tmp_path: Path) -> None:
+    lexical.write(
+        tmp_path / "lexical", [(0, "The light\u00adhouse keep\u200ber rests.", ""), (1, "The house is lit.", "")]
+    )
+    index = LexicalIndex(tmp_path / "lexical")
+    assert [row for row, _ in index.search(terms("lighthouse"), 5)] == [0]
+    assert [row for row, _ in index.search(terms("keeper"), 5)] == [0]
+    assert terms("light\u00adhouse keep\u200ber") == terms("lighthouse keeper")
