@@ -33,7 +33,9 @@ _RAW_HEADERS = [(name.encode(), value.encode()) for name, value in _HEADERS.item
 
 def create_app(footnote: Footnote) -> FastAPI:
     """The ASGI application around ``footnote``, which it closes when it stops."""
-    state = State(footnote, Gate(footnote.settings.max_waiting), Metrics(footnote))
+    settings = footnote.settings
+    gate = Gate(settings.max_waiting, idle=settings.llm_at_once if settings.llm_url else 0)
+    state = State(footnote, gate, Metrics(footnote))
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:

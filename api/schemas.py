@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from api.jobs import Job
 from index.types import Document
 from rag.answer import MAX_QUESTION_BYTES
-from rag.types import Question, Turn
+from rag.types import Mode, Question, Turn
 
 MAX_K = 50
 _MAX_MESSAGES = 100
@@ -40,7 +40,7 @@ class AskRequest(_Request):
     question: Text = Field(max_length=MAX_QUESTION_BYTES, examples=["How many wounded soldiers were sent?"])
     messages: list[Message] = Field([], max_length=_MAX_MESSAGES, description="the conversation before the question")
     k: int | None = Field(None, ge=1, le=MAX_K, description="passages to retrieve")
-    mode: Literal["extractive"] | None = Field(None, description="how the answer is made")
+    mode: Mode | None = Field(None, description="quoted or written; written when left out and there is an LLM")
     stream: bool = Field(False, description="send server-sent events")
     documents: Names = Field([], description="ids or sources of the documents to look in; all when empty")
     without: Names = Field([], description="ids or sources of documents not to look in")
@@ -57,6 +57,7 @@ class AskRequest(_Request):
             documents=tuple(self.documents),
             without=tuple(self.without),
             sentences=self.sentences or 0,
+            mode=self.mode or "",
         )
 
 

@@ -2,7 +2,7 @@
 
 import { button, dotted, el, name } from "./dom.js";
 import { notice, problemNotice } from "./notices.js";
-import { count, placeInWords, reasonInWords } from "./words.js";
+import { count, fallbackInWords, placeInWords, reasonInWords } from "./words.js";
 
 const PASSAGE_CHARS = 320; // enough of a passage to recognise it; the whole of it is one click away
 const NEAREST_SHOWN = 5;
@@ -189,6 +189,7 @@ export class Turn {
       node.replaceChildren("Copied");
     });
     return el("div", { class: "colophon small" },
+      answer.fallback ? el("p", { class: "fallback" }, fallbackInWords(answer)) : null,
       el("p", {}, ...dotted([MODES[answer.mode] ?? answer.mode, `generation ${answer.generation}`])),
       el("p", { class: "colophon-actions" }, rating, said, copy || null));
   }

@@ -7,6 +7,13 @@ const REASONS = {
   not_indexed: "Nothing has been indexed yet.",
 };
 
+/** What became of an answer that an LLM was to write. */
+export function fallbackInWords({ fallback, mode }) {
+  if (!fallback) return "";
+  const why = sentenceCase(fallback.replace(/^llm_/, "").replaceAll("_", " "));
+  return mode === "generative" ? `The written answer ends early. ${why}` : `Quoted, as no written answer could be given. ${why}`;
+}
+
 const PHASES = {
   scanning: "Reading the folder",
   parsing: "Reading the documents",

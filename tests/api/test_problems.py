@@ -35,7 +35,7 @@ from index.errors import (
     SkipFile,
     SourceError,
 )
-from rag.errors import BadQuestion
+from rag.errors import BadQuestion, LlmError
 from rag.types import Event, Question
 from tests.api.conftest import Connect, assert_problem, routes
 from tests.conftest import World
@@ -45,7 +45,7 @@ JSON = {"Content-Type": "application/json"}
 # -- errors of our own -------------------------------------------------------------------------------------------------
 
 # Never raised in a server, or caught there: the command line's own, and the process of footnote doctor --offline.
-NOT_SERVED: set[type[FootnoteError]] = {NetworkUsed, BundleError, RemoteError, CalibrationError}
+NOT_SERVED: set[type[FootnoteError]] = {NetworkUsed, BundleError, RemoteError, CalibrationError, LlmError}
 # Their messages are told as they are: they say nothing but what the client sent, or are one fixed sentence.
 TOLD_AS_THEY_ARE: set[type[FootnoteError]] = {BadQuestion, NotFound, SkipFile, Overloaded}
 
