@@ -20,6 +20,7 @@ from api.routes import ask, documents, health, index, page
 from api.state import State
 from api.watch import Watcher
 from index.errors import FootnoteError
+from rag.write import warm as warm_writer
 
 _log = structlog.get_logger()
 MAX_BODY_BYTES = 1 << 20
@@ -77,6 +78,8 @@ def _warm(footnote: Footnote) -> None:
         with footnote.library.pin():
             footnote.encoder.encode_query("warm")
             _ = footnote.reader, footnote.reranker
+            if footnote.writer is not None:
+                warm_writer()
     except FootnoteError as error:
         _log.warning("not_ready", reason=str(error))
 

@@ -37,7 +37,7 @@ from rag.answer import AnswerOptions, answer
 from rag.breaker import Guarded
 from rag.errors import CheckerError, LlmError
 from rag.judge import LlmChecker
-from rag.llm import LLM, ChatLlm, Endpoint
+from rag.llm import ChatLlm, Endpoint
 from rag.nli import NliChecker
 from rag.read import OnnxReader, Reader
 from rag.rerank import CrossEncoderReranker, Reranker, find
@@ -59,16 +59,14 @@ class Footnote:
         *,
         encoder: Callable[[], Encoder] | None = None,
         reader: Callable[[], Reader] = OnnxReader,
-        llm: Callable[[], LLM] | None = None,
         in_child: bool = True,
     ) -> None:
-        """``encoder``, ``reader`` and ``llm`` replace the models that the settings name; ``in_child`` False builds in
-        this process. All are for tests: the rest of the application is the same."""
+        """``encoder`` and ``reader`` replace the models that the settings name; ``in_child`` False builds in this
+        process. All are for tests: the rest of the application is the same."""
         self.settings = settings
         self.layout = Layout(settings.data)
         self._load_encoder = encoder or partial(load_encoder, settings.encoder, self.layout.encoders)
         self._in_child = in_child
-        self._load_llm = llm or (self._endpoint if settings.llm_url else None)
         self._load_reader = reader
         self._encoder: Encoder | None = None
         self._reader: Reader | None = None
@@ -127,15 +125,13 @@ class Footnote:
     @property
     def llm(self) -> Guarded | None:
         """Made on first use and kept, for its breaker remembers; None unless the settings name an endpoint."""
-        with self._models_lock:
-            if self._llm is None and self._load_llm is not None:
-                self._llm = Guarded(self._load_llm(), on_failure=_llm_failed)
-            return self._llm
-
-    def _endpoint(self) -> LLM:
         settings = self.settings
-        key = settings.llm_api_key.get_secret_value()
-        return ChatLlm(Endpoint(settings.llm_url, settings.llm_model, key, settings.llm_idle_s))
+        with self._models_lock:
+            if self._llm is None and settings.llm_url:
+                key = settings.llm_api_key.get_secret_value()
+                endpoint = Endpoint(settings.llm_url, settings.llm_model, key, settings.llm_idle_s)
+                self._llm = Guarded(ChatLlm(endpoint), on_failure=_llm_failed)
+            return self._llm
 
     @property
     def writer(self) -> Writer | None:

@@ -9,9 +9,10 @@ from itertools import pairwise
 
 from index.sentences import split
 from index.types import Place, Segment
+from rag.errors import LlmError
 from rag.prompt import visible
 
-_MAX_CHARS = 2_000  # of a sentence; what is longer has no end and is no sentence
+_MAX_CHARS = 2_000  # of a sentence; what is longer has no end and is no answer
 _MARKER = re.compile(r"\s*(?:\[(?P<square>[\s\d,;^]*\d[\s,;]*)\]|【(?P<lens>[\s\d,;]*\d[\s,;]*)】)")
 _OPEN = re.compile(r"[\[【][^\]】]{0,40}$")  # a marker that has not arrived whole
 _BULLET = re.compile(r"^\s*(?:[-*•+]|#{1,6}|\d{1,2}[.)])\s+")
@@ -38,11 +39,13 @@ class Drafts:
         self._begun = False  # past what a reasoning model thinks aloud
 
     def feed(self, piece: str) -> Iterator[Draft]:
-        """The sentences that ``piece`` ends."""
+        """The sentences that ``piece`` ends. Raises LlmError where one has no end."""
         for part in re.split(r"(?<=\s)", piece):  # asked at each blank, so at the same places whatever the pieces
             self._text += part
             if part[-1:].isspace() and self._has_begun():
                 yield from self._ended()
+                if len(self._text) > _MAX_CHARS and self._begun:
+                    raise LlmError("llm_bad_reply", f"a sentence is longer than {_MAX_CHARS} characters")
 
     def finish(self) -> Iterator[Draft]:
         """The rest, when the reply has ended by its author's will."""
@@ -77,7 +80,7 @@ class Drafts:
         shown = " ".join(_BOLD.sub("", visible(bare)).split())
         if any(character.isalnum() for character in shown):
             numbers = dict.fromkeys(n for marker in markers for n in marker.numbers)
-            yield Draft(shown[:_MAX_CHARS], tuple(numbers) if len(shown) <= _MAX_CHARS else ())
+            yield Draft(shown, tuple(numbers))
 
 
 def _spans(line: str) -> list[str]:

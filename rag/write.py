@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 
 from index.generation import Generation
+from index.tokens import count_tokens
 from index.types import Encoder, Hit, Passage, Sentence
 from rag.align import align
 from rag.cite import SourceChanged, cite
@@ -30,6 +31,7 @@ DECLINED = "The documents don't say."
 """What an LLM is told to write where the passages do not answer."""
 
 _MOST_SENTENCES = 30  # a reply that goes on has lost its way
+_MOST_CHARS_A_TOKEN = 16  # three times what English has
 _NEAREST = 2  # sentences cited at most for a sentence that shares no words with its passage
 
 _UNCITED = Judgement("unsupported", 0.0, "it cites no passage that was given")
@@ -57,6 +59,12 @@ class Writer:
     @property
     def fingerprint(self) -> str:
         return f"{self.llm.fingerprint}/{prompts_hash()}/{self.checker.fingerprint}/{self.options}"
+
+
+def warm() -> None:
+    """Load what cuts and counts text, a second's work that would come out of the first answer's time."""
+    count_tokens("warm")
+    list(Drafts().feed("One sentence. Another one."))
 
 
 @dataclass(slots=True)
@@ -140,11 +148,15 @@ def _drafts(question: str, context: Context, writer: Writer, until: float) -> It
 
     left_s = until - time.monotonic()
     pieces = writer.llm.stream(messages, max_tokens=writer.options.max_tokens, timeout_s=left_s)
+    n_chars = 0
     with closing(pieces):
         for piece in pieces:
+            n_chars += len(piece)
+            if time.monotonic() >= until:
+                raise LlmError("llm_timeout")
+            if len(given) >= _MOST_SENTENCES or n_chars > _MOST_CHARS_A_TOKEN * writer.options.max_tokens:
+                raise LlmError("llm_too_long")  # not every endpoint keeps to max_tokens
             yield from fresh(drafts.feed(piece))
-            if len(given) >= _MOST_SENTENCES:
-                raise LlmError("llm_too_long")
     yield from fresh(drafts.finish())
 
 
