@@ -121,7 +121,7 @@ def drips(after: bytes, part: bytes, pause_s: float = 0.05) -> Behaviour:
 
 
 def floods(after: bytes, part: bytes, times: int) -> Behaviour:
-    def play(connection: socket.socket, _: threading.Event) -> None:
+    def play(connection: socket.socket, over: threading.Event) -> None:
         connection.sendall(after)
         for _ in range(times):
             connection.sendall(part)

@@ -17,6 +17,7 @@ from starlette.testclient import TestClient
 from api import terminal
 from api.settings import Settings, load_settings
 from index.errors import FootnoteError
+from rag.errors import CheckerError
 from tests.api.conftest import Connect, assert_problem, events_of
 from tests.conftest import World
 from tests.endpoint import (
@@ -315,6 +316,21 @@ def test_a_follow_up_that_cannot_be_rewritten_is_read_by_the_rules(
     given = ask(client, question="And what did it cost?", messages=turns)
     assert given["standalone_question"] == by_rule["standalone_question"]
     assert given["mode"] == "generative"
+
+
+def test_the_llm_can_judge_too(port: Callable[..., World], connect: Connect, played: Any) -> None:
+    served = played(says('{"verdict": "supported", "words": [], "why": "It follows."}'))
+    served.script.append(says(GOOD))
+    world = port(served.url, checker="llm")
+    assert (ask(connect(world.footnote))["mode"], world.footnote.checker.fingerprint[:4]) == ("generative", "llm/")
+    served.behaviour = says("I think that it is supported.")  # cannot be read, so nothing is
+    served.script.append(says(GOOD.partition(". ")[0] + "."))
+    assert ask(connect(world.footnote))["fallback"] == "llm_nothing_supported"
+
+
+def test_a_checker_that_is_to_be_the_llm_where_there_is_none(port: Callable[..., World]) -> None:
+    with pytest.raises(CheckerError, match="FOOTNOTE_LLM_URL"):
+        _ = port("", checker="llm").footnote.checker
 
 
 # -- the key is a secret -----------------------------------------------------------------------------------------------

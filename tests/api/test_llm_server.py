@@ -32,9 +32,9 @@ def babbler(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     command = [
-        Path(sys.executable).with_name("transformers"),
+        str(Path(sys.executable).with_name("transformers")),
         "serve",
-        model,
+        str(model),
         "--host",
         "127.0.0.1",
         "--port",
