@@ -190,7 +190,7 @@ def show_answer(given: Answer, *, as_json: bool) -> None:
         shorter = "the LLM's answer ends early" if given.mode == "generative" else "quoted, as the LLM was of no use"
         out.print(f"[yellow]{shorter} ({given.fallback})[/]")
     if given.removed_sentences:
-        out.print(f"[dim]{given.removed_sentences} sentences of the LLM were not borne out and are left out[/]")
+        out.print(f"[dim]{given.removed_sentences} of the LLM's sentences not borne out, and left out[/]")
     out.print(f"[dim]generation {given.generation}, confidence {given.confidence:.2f}[/]")
 
 

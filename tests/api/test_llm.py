@@ -4,21 +4,28 @@ and no sentence called supported that the documents do not bear out."""
 from __future__ import annotations
 
 import json
+import os
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from starlette.testclient import TestClient
 
 from api import terminal
 from api.settings import Settings, load_settings
+from eval.bundle import read_bundle, verify, write_bundle
 from index.errors import FootnoteError
+from rag.answer import final
 from rag.errors import CheckerError
-from tests.api.conftest import Connect, assert_problem, events_of
+from rag.types import Question
+from tests.api.conftest import Connect, Live, assert_problem, events_of
 from tests.conftest import World
 from tests.endpoint import (
     HEAD,
@@ -186,6 +193,52 @@ def test_what_is_sent(port: Callable[..., World], connect: Connect, played: Any)
     assert [message["role"] for message in sent["messages"]] == ["system", "user"]
     assert QUESTION in sent["messages"][1]["content"]
     assert f"Authorization: Bearer {KEY}" in served.heads[0]
+
+
+def test_what_waits_for_an_llm_holds_nobody_up(port: Callable[..., World], live: Live, played: Any) -> None:
+    asked, go_on = threading.Semaphore(0), threading.Event()
+
+    def slow(connection: socket.socket, over: threading.Event) -> None:
+        asked.release()
+        go_on.wait(30)
+        says(GOOD)(connection, over)
+
+    url = live(port(played(slow).url, llm_timeout_s=30.0, llm_idle_s=30.0).footnote) + "/v1/ask"
+    waiting = len(os.sched_getaffinity(0)) + 1
+    with ThreadPoolExecutor(waiting) as pool:
+        asking = [pool.submit(httpx2.post, url, json={"question": QUESTION}, timeout=60) for _ in range(waiting)]
+        for _ in asking:
+            assert asked.acquire(timeout=20)
+        quoted = httpx2.post(url, json={"question": QUESTION, "mode": "extractive"}, timeout=60).json()
+        go_on.set()
+        written = [one.result().json() for one in asking]
+    assert quoted["mode"] == "extractive"
+    assert [one["mode"] for one in written] == ["generative"] * waiting
+
+
+def test_a_written_answer_can_be_checked_from_its_bundle(
+    port: Callable[..., World], played: Any, tmp_path: Path
+) -> None:
+    world = port(played(says(GOOD)).url)
+    given = final(world.footnote.ask(Question(QUESTION)))
+    assert given.mode == "generative"
+    write_bundle(tmp_path / "bundle.json", given)
+    read = read_bundle(tmp_path / "bundle.json")
+    assert read.answer.mode == "generative"
+    checks = verify(read, world.source)
+    assert checks and all(check.holds for check in checks)
+
+
+def test_the_command_line_says_what_became_of_it(
+    port: Callable[..., World], played: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    served = played(status(500))
+    served.script.append(says(f"{GOOD} The harbour is nice."))
+    footnote = port(served.url).footnote
+    terminal.show_answer(final(footnote.ask(Question(QUESTION))), as_json=False)
+    assert "1 of the LLM's sentences not borne out" in " ".join(capsys.readouterr().out.split())
+    terminal.show_answer(final(footnote.ask(Question(QUESTION))), as_json=False)
+    assert "(llm_error)" in capsys.readouterr().out
 
 
 # -- misbehaving -------------------------------------------------------------------------------------------------------
