@@ -20,10 +20,11 @@ from api.endings import Endings
 from api.gate import Gate
 from api.guard import KEY_NAME, Guard
 from api.metrics import Metrics
-from api.routes import ask, chat, documents, health, index, page, settings
+from api.routes import ask, chat, documents, health, index, page
 from api.state import State
 from api.watch import Watcher
 from index.errors import FootnoteError
+from rag.write import warm as warm_writer
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
@@ -40,15 +41,17 @@ _RAW_HEADERS = [(name.encode(), value.encode()) for name, value in _HEADERS.item
 def create_app(footnote: Footnote, body_s: float = BODY_S) -> FastAPI:
     """The ASGI application around ``footnote``, which it closes when it stops. ``body_s`` is for tests: how long a
     body may take to arrive."""
-    state = State(footnote, Gate(footnote.settings.max_waiting), Metrics(footnote))
+    chosen = footnote.settings
+    gate = Gate(chosen.max_waiting, idle=chosen.llm_at_once if chosen.llm_url else 0)
+    state = State(footnote, gate, Metrics(footnote))
 
     @asynccontextmanager
     async def life(_: FastAPI) -> AsyncIterator[None]:
         watcher = None
         served = manager.run() if manager else nullcontext()
         await anyio.to_thread.run_sync(_warm, footnote)
-        if footnote.settings.watch:
-            watcher = Watcher(footnote.settings.source, footnote.settings.data, lambda: _rebuild(footnote))
+        if chosen.watch:
+            watcher = Watcher(chosen.source, chosen.data, lambda: _rebuild(footnote))
             watcher.start()
         try:
             async with served:
@@ -75,8 +78,8 @@ def create_app(footnote: Footnote, body_s: float = BODY_S) -> FastAPI:
     page.mount_static(app)
     manager = _add_mcp(app, state)
     app.add_middleware(Bounded, body_s=body_s)  # the last added is the first to see a request
-    app.add_middleware(Endings, state=state, timeout_s=footnote.settings.request_timeout_s)
-    app.add_middleware(Guard, settings=footnote.settings)
+    app.add_middleware(Endings, state=state, timeout_s=chosen.request_timeout_s)
+    app.add_middleware(Guard, settings=chosen)
     app.add_middleware(_Observed, state=state)
     return app
 
@@ -98,6 +101,8 @@ def _warm(footnote: Footnote) -> None:
         with footnote.library.pin():
             footnote.encoder.encode_query("warm")
             _ = footnote.reader, footnote.reranker
+            if footnote.writer is not None:
+                warm_writer()
     except FootnoteError as error:
         _log.warning("not_ready", reason=str(error))
 

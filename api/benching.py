@@ -161,7 +161,7 @@ def _named(progress: Progress, name: str, phase: str, done: int, total: int) -> 
 
 
 def _answer(footnote: Footnote, passages: int, sentences: int, question: Question) -> Answer:
-    return final(footnote.ask(replace(question, k=passages, sentences=sentences)))
+    return final(footnote.ask(replace(question, k=passages, sentences=sentences, mode="extractive")))
 
 
 def _write(benchmark: Benchmark, folder: Path) -> None:

@@ -128,6 +128,7 @@ def evidence(answer: Answer) -> dict[str, Any]:
             "answer_id": answer.answer_id,
             "generation": answer.generation,
             "mode": answer.mode,
+            "fallback": answer.fallback,
             "abstained": answer.abstained,
             "reason": answer.reason,
             "confidence": answer.confidence,

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -115,6 +115,10 @@ def ask(
     sentences: Annotated[
         int, typer.Option(min=0, max=10, help="Sentences to quote at most; 0 for as many as the question asks for.")
     ] = 0,
+    mode: Annotated[
+        Literal["extractive", "generative"] | None,
+        typer.Option(help="Quoted or written; written where there is an LLM.", show_default=False),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Answer a question from the documents, every sentence with its footnote."""
@@ -122,7 +126,8 @@ def ask(
     from rag.types import Question
 
     with _footnote(source=source, data=data) as footnote:
-        given = final(footnote.ask(Question(_text(question), k=k or footnote.settings.passages, sentences=sentences)))
+        asked = Question(_text(question), k=k or footnote.settings.passages, sentences=sentences, mode=mode or "")
+        given = final(footnote.ask(asked))
     if bundle is not None:
         from eval.bundle import write_bundle
 

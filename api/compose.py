@@ -35,13 +35,19 @@ from index.search import make_query
 from index.types import Encoder, Hit, IngestReport
 from index.worker import build_in_child
 from rag.answer import AnswerOptions, answer
+from rag.breaker import Guarded
+from rag.errors import CheckerError, LlmError
+from rag.judge import LlmChecker
+from rag.llm import ChatLlm, Endpoint
 from rag.nli import NliChecker
 from rag.read import OnnxReader, Reader
 from rag.rerank import CrossEncoderReranker, Reranker, find
 from rag.types import Answer, Done, Event, Question
 from rag.verify import AlignmentChecker, Checker
+from rag.write import WriteOptions, Writer
 
 _log = structlog.get_logger()
+_JUDGE_TIMEOUT_S = 15.0  # for one sentence, where the LLM is the checker
 _RECENT = 1_000  # answers remembered so that feedback can name one; nothing else is kept of a conversation
 
 
@@ -67,6 +73,7 @@ class Footnote:
         self._reader: Reader | None = None
         self._reranker: Reranker | None = None
         self._checker: Checker | None = None
+        self._llm: Guarded | None = None
         self._models_lock = threading.Lock()
         self.library = Library(settings.data, encoder=settings.encoder)
         self.jobs = Jobs(self.rebuild, self.library.refresh)
@@ -102,13 +109,44 @@ class Footnote:
     @property
     def checker(self) -> Checker:
         """Judges whether a text bears a sentence out, with the models that the settings name."""
-        encoder, reader = self.encoder, self.reader
+        encoder, reader, llm = self.encoder, self.reader, self.llm
         with self._models_lock:
-            if self._checker is None and self.settings.checker:
+            if self._checker is None and self.settings.checker == "llm":
+                if llm is None:
+                    raise CheckerError(
+                        "The checker is to be the LLM, and there is none.", remedy="Set FOOTNOTE_LLM_URL."
+                    )
+                self._checker = LlmChecker(llm, min(self.settings.llm_timeout_s, _JUDGE_TIMEOUT_S))
+            elif self._checker is None and self.settings.checker:
                 self._checker = NliChecker(self.settings.checker)
             if self._checker is None:
                 self._checker = AlignmentChecker(encoder.encode_query, encoder.fingerprint, reader)
             return self._checker
+
+    @property
+    def llm(self) -> Guarded | None:
+        """Made on first use and kept, for its breaker remembers; None unless the settings name an endpoint."""
+        settings = self.settings
+        with self._models_lock:
+            if self._llm is None and settings.llm_url:
+                key = settings.llm_api_key.get_secret_value()
+                endpoint = Endpoint(settings.llm_url, settings.llm_model, key, settings.llm_idle_s)
+                self._llm = Guarded(ChatLlm(endpoint), on_failure=_llm_failed)
+            return self._llm
+
+    @property
+    def writer(self) -> Writer | None:
+        """Writes answers and has each sentence checked; None without an LLM."""
+        llm, settings = self.llm, self.settings
+        if llm is None:
+            return None
+        options = WriteOptions(
+            context_tokens=settings.llm_context_tokens,
+            max_tokens=settings.llm_max_tokens,
+            timeout_s=settings.llm_timeout_s,
+            unsupported=settings.llm_unsupported,
+        )
+        return Writer(llm, self.checker, options)
 
     @property
     def models(self) -> str:
@@ -151,6 +189,7 @@ class Footnote:
             self.encoder,
             reader=self.reader,
             reranker=self.reranker,
+            writer=self.writer if question.mode != "extractive" else None,
             source_changed=partial(source_changed, self.settings.source, generation),
             options=AnswerOptions(min_confidence=self.min_confidence),
         )
@@ -287,6 +326,10 @@ class Footnote:
     def close(self) -> None:
         self.jobs.close()
         self.library.close()
+
+
+def _llm_failed(error: LlmError) -> None:
+    _log.warning("llm_failed", code=error.code, detail=error.detail)
 
 
 def append_line(path: Path, line: str) -> None:

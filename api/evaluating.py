@@ -113,6 +113,7 @@ def describe(footnote: Footnote, generation: Generation) -> tuple[dict[str, tupl
         "checker_fingerprint": footnote.checker.fingerprint,
         "reader_fingerprint": footnote.reader.fingerprint if footnote.reader else "",
         "reranker_fingerprint": footnote.reranker.fingerprint if footnote.reranker else "",
+        "writer_fingerprint": footnote.writer.fingerprint if footnote.writer else "",
     }
 
 

@@ -18,8 +18,9 @@ T = TypeVar("T")
 class Gate:
     """A limiter of its own for model work; AnyIO's default pool is left for files and sockets."""
 
-    def __init__(self, max_waiting: int) -> None:
-        self._limiter = anyio.CapacityLimiter(len(os.sched_getaffinity(0)))
+    def __init__(self, max_waiting: int, idle: int = 0) -> None:
+        """``idle`` threads more than cores, for questions that mostly wait for an LLM."""
+        self._limiter = anyio.CapacityLimiter(len(os.sched_getaffinity(0)) + idle)
         self._max_waiting = max_waiting
 
     @asynccontextmanager

@@ -132,6 +132,8 @@ def calibrate(footnote: Footnote, suite: str, progress: terminal.Asked = lambda 
 
 
 def _ask(footnote: Footnote, case: Case) -> Sureness:
-    given = final(footnote.ask(Question(case.question, case.messages, documents=case.documents, without=case.without)))
+    # The confidence is the same either way, and an LLM need not be asked for it.
+    asked = Question(case.question, case.messages, documents=case.documents, without=case.without, mode="extractive")
+    given = final(footnote.ask(asked))
     found = given.reason in ("", "weak_evidence")  # else there was nothing to be sure of
     return Sureness(case.id, case.answerable, given.confidence if found else 0.0)

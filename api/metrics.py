@@ -31,6 +31,14 @@ class Metrics:
             ["verdict", "generation"],
             registry=self.registry,
         )
+        self.fallbacks = Counter(
+            "footnote_llm_fallbacks_total", "Answers that an LLM failed, by why.", ["code"], registry=self.registry
+        )
+        self.unsupported = Counter(
+            "footnote_llm_sentences_removed_total",
+            "Sentences that an LLM wrote and that were not borne out, and not given.",
+            registry=self.registry,
+        )
         self.citations, self.removed, self.source_changed = (
             Counter(name, what, ["generation"], registry=self.registry)
             for name, what in (
@@ -55,6 +63,9 @@ class Metrics:
         self.citations.labels(generation).inc(len(given.citations))
         self.removed.labels(generation).inc(given.removed_citations)
         self.source_changed.labels(generation).inc(sum(1 for citation in given.citations if citation.source_changed))
+        self.unsupported.inc(given.removed_sentences)
+        if given.fallback:
+            self.fallbacks.labels(given.fallback).inc()
         self.seconds.observe(given.timings_ms.get("total", 0.0) / 1000)
 
     def text(self) -> bytes:

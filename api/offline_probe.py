@@ -27,7 +27,9 @@ def main(source: str, data: str, encoder: str) -> int:
 
         if is_exportable(folder):
             export(folder, Path(data) / "encoders" / fingerprint_of(folder)[:16])
-    footnote = Footnote(load_settings(source=Path(source), data=Path(data), encoder=encoder), in_child=False)
+    footnote = Footnote(
+        load_settings(source=Path(source), data=Path(data), encoder=encoder, llm_url=""), in_child=False
+    )
     report = footnote.rebuild(lambda *_: None)
     given = final(footnote.ask(Question("What is this about?")))
     summary = evaluate_with(footnote, small_suite(footnote), None)

@@ -31,7 +31,7 @@ from index.errors import (
     SkipFile,
     SourceError,
 )
-from rag.errors import BadQuestion, CheckerError, ReaderError, RerankerError
+from rag.errors import BadQuestion, CheckerError, LlmMissing, ReaderError, RerankerError
 
 _log = structlog.get_logger()
 MEDIA_TYPE = "application/problem+json"
@@ -58,10 +58,12 @@ _WRITING = "Another process is writing to the index. Try again when it has finis
 _FOLDER = "The source folder is missing, unreadable or holds no document."
 _FAILED = "The build failed; the index served is unchanged. The server's log says why."
 _KEYS = "The file of the keys cannot be read. The server's log says why."
+_LLM = "The server has no LLM. Set FOOTNOTE_LLM_URL and FOOTNOTE_LLM_MODEL there, or ask without mode."
 _RERANKER = "The reranker cannot be loaded. The server's log says why."
 
 ROWS: dict[type[FootnoteError], Row] = {
     BadQuestion: Row(422, "The question cannot be answered as put"),
+    LlmMissing: Row(422, "No LLM is configured", _LLM),
     NoGeneration: Row(503, "Nothing is indexed yet", _NOTHING),
     IncompatibleIndex: Row(503, "The index does not fit the settings", _OTHER),
     CorruptGeneration: Row(503, "The index is damaged", _DAMAGED),

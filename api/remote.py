@@ -36,6 +36,7 @@ class Remote:
             "k": question.k,
             "documents": list(question.documents),
             "without": list(question.without),
+            **({"mode": question.mode} if question.mode else {}),
         }
         answer = self._json("POST", "/v1/ask", body)
         try:

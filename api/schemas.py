@@ -10,7 +10,7 @@ from api.citation_formats import CitationFormat
 from api.jobs import Job
 from index.types import Document
 from rag.answer import MAX_QUESTION_BYTES
-from rag.types import Question, Turn
+from rag.types import Mode, Question, Turn
 
 MAX_K = 50
 MAX_MESSAGES = 100
@@ -41,6 +41,7 @@ class Narrowed(Request):
     """What a question can have beside its words, whichever door it comes in by."""
 
     k: int | None = Field(None, ge=1, le=MAX_K, description="passages to retrieve")
+    mode: Mode | None = Field(None, description="quoted or written; written when left out and there is an LLM")
     documents: Names = Field([], description="ids or sources of the documents to look in; all when empty")
     without: Names = Field([], description="ids or sources of documents not to look in")
     sentences: int | None = Field(
@@ -55,6 +56,7 @@ class Narrowed(Request):
             documents=tuple(self.documents),
             without=tuple(self.without),
             sentences=self.sentences or 0,
+            mode=self.mode or "",
         )
 
 
@@ -70,7 +72,6 @@ class Asked(Narrowed):
 
 
 class AskRequest(Asked):
-    mode: Literal["extractive"] | None = Field(None, description="how the answer is made")
     stream: bool = Field(False, description="send server-sent events")
     citation_format: CitationFormat = Field(
         "native", description="also give the citations in this shape, in the field formatted"

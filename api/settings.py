@@ -8,10 +8,11 @@ import ipaddress
 import json
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from limits import parse
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -22,10 +23,32 @@ from pydantic_settings import (
 from index.encode import DEFAULT_MODEL
 from index.errors import FootnoteError
 from rag.answer import AnswerOptions
+from rag.prompt import prompts_hash
+from rag.write import WriteOptions
 
 
 class SettingsError(FootnoteError):
     """A setting has a value it cannot have."""
+
+
+def _is_endpoint(url: str) -> str:
+    parts = urlsplit(url)
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname or not url.isascii() or " " in url):
+        raise ValueError("it is not an address such as http://127.0.0.1:11434/v1")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError("it holds more than an address; a key belongs into llm_api_key")
+    _ = parts.port  # raises ValueError where it is none
+    return url
+
+
+def _is_header(key: SecretStr) -> SecretStr:
+    if not all(" " < character <= "~" for character in key.get_secret_value()):
+        raise ValueError("it has blanks or characters that a header cannot hold")
+    return key
+
+
+LlmUrl = Annotated[str, AfterValidator(_is_endpoint)]
+ApiKey = Annotated[SecretStr, AfterValidator(_is_header)]
 
 
 class Settings(BaseSettings):
@@ -46,13 +69,28 @@ class Settings(BaseSettings):
     passages: int = Field(8, ge=1, le=50, description="passages retrieved for a question unless it says k")
     reader: bool = Field(True, description="read the passages found with the model that ships; false is faster")
     reranker: str = Field("", description="sentence-transformers CrossEncoder that orders passages: a folder or name")
-    checker: str = Field("", description="CrossEncoder trained for NLI that checks sentences: a folder or name")
+    checker: str = Field("", description="CrossEncoder trained for NLI that checks sentences; llm for the LLM")
     min_confidence: float = Field(
         AnswerOptions().min_confidence,
         ge=0,
         le=1,
         description="below this confidence Footnote abstains; unless it is set, what footnote eval calibrate found",
     )
+    llm_url: LlmUrl = Field("", description="OpenAI-compatible endpoint, such as http://127.0.0.1:11434/v1")
+    llm_model: str = Field("", description="model to ask there")
+    llm_api_key: ApiKey = Field(SecretStr(""), description="key that the endpoint wants; never shown")
+    llm_timeout_s: float = Field(
+        WriteOptions().timeout_s, gt=0, le=600, description="seconds an LLM has for one answer"
+    )
+    llm_idle_s: float = Field(20.0, gt=0, le=600, description="seconds an LLM may be silent")
+    llm_max_tokens: int = Field(WriteOptions().max_tokens, ge=16, le=8_000, description="tokens an LLM may write")
+    llm_context_tokens: int = Field(
+        WriteOptions().context_tokens, ge=1, le=200_000, description="o200k tokens of passages that an LLM is given"
+    )
+    llm_unsupported: Literal["remove", "mark"] = Field(
+        WriteOptions().unsupported, description="what becomes of written sentences that are not borne out"
+    )
+    llm_at_once: int = Field(8, ge=1, le=256, description="questions that wait for an LLM beside each other")
     gate_suite: str = Field("", description="suite that a new index must pass before it is published: a name or folder")
     max_file_mb: int = Field(50, ge=1, description="larger files are skipped")
     max_text_chars: int = Field(20_000_000, ge=1, description="files with a longer text are skipped")
@@ -112,6 +150,9 @@ class Settings(BaseSettings):
             "reranker": self.reranker,
             "min_confidence": self.min_confidence,
         }
+        if self.llm_url:  # without one, runs go on comparing with those made before there was any
+            written = ("llm_url", "llm_model", "llm_max_tokens", "llm_context_tokens", "llm_unsupported", "checker")
+            deciding |= {"prompts": prompts_hash(), **{name: getattr(self, name) for name in written}}
         return sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:12]
 
 

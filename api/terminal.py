@@ -180,11 +180,17 @@ def show_answer(given: Answer, *, as_json: bool) -> None:
         return
     for sentence in given.sentences:
         marks = "".join(f"[{n}]" for n in sentence.citations)
-        out.print(f"{safe(sentence.text)} [bold cyan]{escape(marks)}[/]")
+        doubt = "" if sentence.citations else " [yellow](not borne out by the documents)[/]"
+        out.print(f"{safe(sentence.text)} [bold cyan]{escape(marks)}[/]{doubt}")
     out.print()
     for citation in given.citations:
         changed = " [yellow](the file has changed since)[/]" if citation.source_changed else ""
         out.print(f"[cyan]{escape(f'[{citation.n}]')}[/] {safe_line(_where(citation))}{changed}")
+    if given.fallback:
+        shorter = "the LLM's answer ends early" if given.mode == "generative" else "quoted, as the LLM was of no use"
+        out.print(f"[yellow]{shorter} ({given.fallback})[/]")
+    if given.removed_sentences:
+        out.print(f"[dim]{given.removed_sentences} of the LLM's sentences not borne out, and left out[/]")
     out.print(f"[dim]generation {given.generation}, confidence {given.confidence:.2f}[/]")
 
 

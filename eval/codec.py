@@ -1,13 +1,14 @@
 """Dataclasses of this project <-> JSON values, driven by their type hints.
 
-What is read back equals what was written: tuples come back as tuples, numbers as the kind they are declared to be."""
+What is read back equals what was written: tuples come back as tuples, numbers as the kind they are declared to be. A
+field that has a default may be missing: it was added after the value was written."""
 
 from __future__ import annotations
 
 import numbers
 import types
 from collections.abc import Hashable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
@@ -55,7 +56,8 @@ def _read(kind: Any, value: Any) -> Any:
         hints = _hints(cast(Hashable, kind))
         if unknown := _expect(value, dict).keys() - hints.keys():
             raise KeyError(f"{kind} has no field {sorted(unknown)}")
-        return cast(Any, kind)(**{name: _read(hint, value[name]) for name, hint in hints.items()})
+        known = {field.name for field in fields(kind) if field.default is not MISSING} - value.keys()
+        return cast(Any, kind)(**{name: _read(hint, value[name]) for name, hint in hints.items() if name not in known})
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     return _expect(value, kind)

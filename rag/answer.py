@@ -1,16 +1,18 @@
 """The one path from a question to a cited answer. Every door (HTTP, CLI, evaluation) consumes its events.
 
 retrieve -> weigh -> abstain, or select -> quote -> cite -> verify. Without an LLM the answer is made of the documents'
-own sentences, each quoted exactly.
+own sentences, each quoted exactly. With one it is written (rag/write.py), and quoted all the same where the LLM fails
+or nothing that it wrote is borne out.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass
 from hashlib import sha256
+from typing import TypeVar
 
 import numpy as np
 
@@ -19,9 +21,10 @@ from index.search import make_query
 from index.types import Encoder, Hit, Passage
 from rag.abstain import TryOut, confidence, weigh
 from rag.cite import SourceChanged, cite
-from rag.errors import BadQuestion
+from rag.errors import BadQuestion, LlmMissing
 from rag.foreign import foreignness
 from rag.read import Reader
+from rag.rephrase import understand_with
 from rag.rerank import Reranker, find
 from rag.rewrite import understand
 from rag.select import Candidate, candidates, path_above, reread, select, worth_reading
@@ -31,15 +34,18 @@ from rag.types import (
     Citation,
     Done,
     Event,
+    Mode,
     PassagesFound,
     Question,
     Reason,
     RetrievedPassage,
     SentenceReady,
 )
+from rag.write import DECLINED, Writer, Written, write
 
+T = TypeVar("T")
 MAX_QUESTION_BYTES = 8_000
-ABSTAINED_TEXT = "The documents don't say."
+ABSTAINED_TEXT = DECLINED
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +64,22 @@ def answer(
     source_changed: SourceChanged,
     reader: Reader | None = None,
     reranker: Reranker | None = None,
+    writer: Writer | None = None,
     options: AnswerOptions = AnswerOptions(),
 ) -> Iterator[Event]:
     """Answer from one generation: PassagesFound, then a SentenceReady a sentence, then Done.
 
-    Raises BadQuestion for an empty or overlong question. Abstaining is a Done with a reason."""
+    Raises BadQuestion for an empty or overlong question, LlmMissing where a written answer is asked for and there is no
+    ``writer``. Abstaining is a Done with a reason, and an LLM that fails is a Done with a fallback."""
     clock = _Clock()
     _check(question)
-    answer_id = _answer_id(question, generation.name, (reader, reranker), options)
+    writer = _asked_of(question, writer)
+    answer_id = _answer_id(question, generation.name, (reader, reranker, writer), options)
+    until = time.monotonic() + (writer.options.timeout_s if writer else 0.0)
     understood = understand(question.text, question.messages)
+    if writer is not None:
+        understood = understand_with(writer.llm, question.text, question.messages, understood, until)
+        clock.lap("understand")
     asked = understood.standalone
     documents = generation.store.resolve(question.documents) if question.documents else None
     hits: list[Hit] = []
@@ -85,19 +98,20 @@ def answer(
     try_out = _foreignness_of(asked, chosen, generation, encoder)
     sure = confidence(weigh(asked, ranked, chosen, generation.lexical.idf, try_out))
     reason = _reason(question, generation, documents, hits, sure, options)
-    sentences: list[AnswerSentence] = []
-    citations: list[Citation] = []
-    removed = 0
-    if not reason:
-        for ready in _quoted(generation, chosen, source_changed):
-            if ready is None:
-                removed += 1
-                continue
-            sentences.append(ready.sentence)
-            citations.extend(ready.citations)
-            yield ready
-        if not sentences:
-            reason = "no_evidence"
+    told = _Told()
+    mode: Mode = "extractive"
+    written = Written()
+    if not reason and writer is not None:
+        written = yield from told.each(
+            write(asked, hits, generation, encoder, writer, until=until, source_changed=source_changed)
+        )
+        mode = "generative" if told.sentences else mode
+        clock.lap("write")
+    if not reason and not told.sentences:
+        removed = yield from told.each(_quoted(generation, chosen, source_changed))
+        reason = "" if told.sentences else "no_evidence"
+    else:
+        removed = 0
     clock.lap("answer")
     yield Done(
         Answer(
@@ -105,17 +119,19 @@ def answer(
             generation=generation.name,
             question=question.text,
             standalone_question=understood.standalone,
-            mode="extractive",
-            text=" ".join(sentence.text for sentence in sentences) if sentences else ABSTAINED_TEXT,
+            mode=mode,
+            text=" ".join(sentence.text for sentence in told.sentences) if told.sentences else ABSTAINED_TEXT,
             abstained=bool(reason),
             reason=reason,
             confidence=round(sure, 4),
             min_confidence=options.min_confidence,
-            sentences=tuple(sentences),
-            citations=tuple(citations),
+            sentences=tuple(told.sentences),
+            citations=tuple(told.citations),
             passages=passages,
-            removed_citations=removed,
+            removed_citations=removed + written.removed_citations,
             timings_ms=clock.finish(),
+            fallback=written.fallback,
+            removed_sentences=written.removed_sentences,
         )
     )
 
@@ -126,6 +142,36 @@ def final(events: Iterator[Event]) -> Answer:
         if isinstance(event, Done):
             return event.answer
     raise AssertionError("an answer ends with Done")
+
+
+class _Told:
+    """What has been given of an answer."""
+
+    def __init__(self) -> None:
+        self.sentences: list[AnswerSentence] = []
+        self.citations: list[Citation] = []
+
+    def each(self, events: Generator[SentenceReady, None, T]) -> Generator[SentenceReady, None, T]:
+        """The sentences of ``events``, remembered; returns what ``events`` does."""
+        while True:
+            try:
+                ready = next(events)
+            except StopIteration as ended:
+                result: T = ended.value
+                return result
+            self.sentences.append(ready.sentence)
+            self.citations.extend(ready.citations)
+            yield ready
+
+
+def _asked_of(question: Question, writer: Writer | None) -> Writer | None:
+    """Who writes the answer to ``question``; None where it is to be quoted."""
+    if question.mode == "generative" and writer is None:
+        raise LlmMissing(
+            "A written answer was asked for, and no LLM is configured.",
+            remedy="Set FOOTNOTE_LLM_URL and FOOTNOTE_LLM_MODEL, or ask without mode.",
+        )
+    return None if question.mode == "extractive" else writer
 
 
 def _foreignness_of(question: str, chosen: list[Candidate], generation: Generation, encoder: Encoder) -> TryOut:
@@ -145,7 +191,7 @@ def _check(question: Question) -> None:
 
 
 def _answer_id(
-    question: Question, generation: str, models: tuple[Reader | Reranker | None, ...], options: AnswerOptions
+    question: Question, generation: str, models: tuple[Reader | Reranker | Writer | None, ...], options: AnswerOptions
 ) -> str:
     """The same question put to the same generation and models with the same options has the same id, 20 hex digits."""
     named = [generation, asdict(question), [model.fingerprint if model else "" for model in models], asdict(options)]
@@ -186,8 +232,9 @@ def _reason(
 
 def _quoted(
     generation: Generation, chosen: list[Candidate], source_changed: SourceChanged
-) -> Iterator[SentenceReady | None]:
-    """Each chosen sentence as it stands, with its footnote; None for one whose citation does not hold."""
+) -> Generator[SentenceReady, None, int]:
+    """Each chosen sentence as it stands, with its footnote; returns how many are left out because their citation does
+    not hold."""
     position, n = 0, 1
     for candidate in chosen:
         citation = cite(
@@ -199,7 +246,6 @@ def _quoted(
             source_changed=source_changed,
         )
         if citation is None:
-            yield None
             continue
         sentence = AnswerSentence(
             text=citation.cited_text,
@@ -211,6 +257,7 @@ def _quoted(
         )
         position, n = citation.answer_end + 1, n + 1  # one space between sentences
         yield SentenceReady(sentence, (citation,))
+    return len(chosen) - (n - 1)
 
 
 def _retrieved(hit: Hit) -> RetrievedPassage:

@@ -16,6 +16,23 @@ Reason = Literal["", "no_evidence", "weak_evidence", "index_empty", "not_indexed
 no_evidence: nothing was retrieved, or no quotation held against its source.
 weak_evidence: passages were found, and none says what is asked.
 index_empty: the index holds no text. not_indexed: the documents asked for are not in the index."""
+Fallback = Literal[
+    "",
+    "llm_unreachable",
+    "llm_timeout",
+    "llm_refused",
+    "llm_rate_limited",
+    "llm_error",
+    "llm_bad_reply",
+    "llm_cut_off",
+    "llm_too_long",
+    "llm_declined",
+    "llm_nothing_supported",
+    "llm_context_too_small",
+    "llm_breaker_open",
+]
+"""Why an answer that an LLM was to write is quoted instead or, where some of it had been given already, ends early; ""
+when neither. docs/http.md says what each means."""
 Verdict = Literal["supported", "unsupported", "contradicted", "unjudged"]
 
 
@@ -35,6 +52,7 @@ class Question:
     documents: tuple[str, ...] = ()  # document ids or sources to look in; all when empty
     without: tuple[str, ...] = ()  # document ids or sources not to look in, nor in documents with the same text
     sentences: int = 0  # quoted at most; 0 for as many as the question asks for
+    mode: Literal["", Mode] = ""  # "" for generative where there is an LLM; "extractive" asks none
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +126,8 @@ class Answer:
     passages: tuple[RetrievedPassage, ...]  # best first
     removed_citations: int  # did not match their source, so were not shown
     timings_ms: Mapping[str, float]
+    fallback: Fallback = ""
+    removed_sentences: int = 0  # an LLM wrote them and they were not borne out by what they cite
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ class Judgement:
     unsupported: tuple[str, ...] = ()  # words of the sentence, as written, that the text does not bear out
 
 
-_QUOTED = "it stands in the text"
+QUOTED = "it stands in the text"
 NOTHING_TO_JUDGE = Judgement("unjudged", 0.0, "there is nothing to judge, or no text to judge it by")
 
 
@@ -63,7 +63,7 @@ class QuotationChecker:
         if not sentence.strip() or not any(one.strip() for one in evidence):
             return NOTHING_TO_JUDGE
         if stands_in(sentence, evidence):
-            return Judgement("supported", 1.0, _QUOTED)
+            return Judgement("supported", 1.0, QUOTED)
         return Judgement("unsupported", 0.0, "it does not stand in the text word for word")
 
 
@@ -135,7 +135,7 @@ class AlignmentChecker:
             return NOTHING_TO_JUDGE
         found = align(sentence, evidence)
         if found.quoted:
-            return Judgement("supported", 1.0, _QUOTED)
+            return Judgement("supported", 1.0, QUOTED)
         support = probability(self.signs(sentence, evidence, found))
         broken = _broken(found)
         if broken is not None:

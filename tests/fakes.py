@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Generator, Sequence
 from hashlib import blake2b
 
 import numpy as np
@@ -11,7 +13,10 @@ from numpy.typing import NDArray
 
 from index.encode import pool_sentences
 from index.types import EncodedPassage, Vector
+from rag.errors import LlmError
 from rag.read import Reading, Relation
+from rag.types import Turn
+from rag.verify import AlignmentChecker
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 
@@ -82,3 +87,38 @@ class FakeReader:
 
     def _words(self, text: str) -> set[str]:
         return {word.lower().rstrip("s") for word in _WORD.findall(text) if word.isalnum() and len(word) > 3}
+
+
+class FakeLLM:
+    """Replies with what it is fed, one a request: a text, which comes in pieces of ``size`` characters, an LlmError, or
+    both, the error after the text. Remembers what it was asked."""
+
+    fingerprint = "fake-llm"
+
+    def __init__(self, *replies: str | LlmError | tuple[str, LlmError], size: int = 7) -> None:
+        self.queue = deque(replies)
+        self.asked: list[Sequence[Turn]] = []
+        self._size = size
+
+    def stream(self, messages: Sequence[Turn], *, max_tokens: int, timeout_s: float) -> Generator[str, None, None]:
+        self.asked.append(messages)
+        fed = self.queue.popleft()
+        text, error = fed if isinstance(fed, tuple) else ("", fed) if isinstance(fed, LlmError) else (fed, None)
+        for start in range(0, len(text), self._size):
+            yield text[start : start + self._size]
+        if error is not None:
+            raise error
+
+
+class JudgingLLM:
+    """Replies to the prompt of rag/judge.py as an LLM does that judges as well as the checker of words."""
+
+    fingerprint = "judging-llm"
+
+    def stream(self, messages: Sequence[Turn], *, max_tokens: int, timeout_s: float) -> Generator[str, None, None]:
+        text, sentence = re.findall(r"BEGIN \w+ \w+\n(.*?)\nEND", messages[1].content, re.DOTALL) or ("", "")
+        encoder = FakeEncoder()
+        found = AlignmentChecker(encoder.encode_query, encoder.fingerprint, None).verify(sentence, text.split("\n"))
+        words = [word for word in found.unsupported if word in sentence]
+        verdict = "unsupported" if found.verdict == "unjudged" else found.verdict
+        yield json.dumps({"verdict": verdict, "words": [] if verdict == "supported" else words, "why": found.why})

@@ -1,4 +1,4 @@
-"""Very small models with random weights, saved as their makers would: another encoder, and a reranker."""
+"""Very small models with random weights, saved as their makers would: another encoder, a reranker, and an LLM."""
 
 from __future__ import annotations
 
@@ -46,3 +46,27 @@ def make_cross_encoder(folder: Path, n_scores: int = 1, labels: Sequence[str] = 
         {"id2label": dict(enumerate(labels)), "label2id": {name: i for i, name in enumerate(labels)}} if labels else {}
     )
     return _transformer(folder, "BertForSequenceClassification", num_labels=len(labels) or n_scores, **named)
+
+
+def make_causal_lm(folder: Path) -> Path:
+    """A Llama of two layers that babbles, with the default model's words and a chat template."""
+    import torch
+    import transformers
+
+    default = model_folder(DEFAULT_MODEL)
+    assert default is not None
+    words = transformers.AutoTokenizer.from_pretrained(default)
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=words.backend_tokenizer,
+        model_input_names=["input_ids", "attention_mask"],  # a Llama has no token types
+        pad_token="[PAD]", eos_token="[SEP]", unk_token="[UNK]",
+    )  # fmt: skip
+    tokenizer.chat_template = "{% for m in messages %}{{ m['role'] }}: {{ m['content'] }} {% endfor %}assistant:"
+    torch.manual_seed(7)
+    shape = transformers.LlamaConfig(
+        vocab_size=len(tokenizer), hidden_size=DIM, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
+        max_position_embeddings=8192, pad_token_id=tokenizer.pad_token_id, eos_token_id=tokenizer.eos_token_id,
+    )  # fmt: skip
+    transformers.LlamaForCausalLM(shape).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

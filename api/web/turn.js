@@ -103,7 +103,7 @@ export class Turn {
       el("summary", {}, `All ${count(answer.passages.length, "passage")} read`),
       this.#passageList(answer.passages, answer.passages.length));
     this.#end.append(...[
-      answer.fallback && notice(fallbackInWords(answer.fallback)),
+      answer.fallback && notice(fallbackInWords(answer)),
       !answer.abstained && answer.reason && notice(reasonInWords(answer.reason)),
       colophon(this.question, answer, this.#rating, async (verdict, comment) => {
         await this.#does.rate(answer.answer_id, verdict, comment);

@@ -14,13 +14,18 @@ const VERDICTS = {
 };
 
 const FALLBACKS = {
-  llm_timeout: "The language model did not answer in time",
   llm_unreachable: "The language model could not be reached",
-  llm_error: "The language model failed",
-  llm_refused: "The language model refused",
-  llm_busy: "The language model was busy",
-  llm_empty: "The language model wrote nothing",
-  llm_unsupported: "Nothing that the language model wrote is supported by the documents",
+  llm_timeout: "The language model did not answer in time",
+  llm_refused: "The language model's server refused",
+  llm_rate_limited: "The language model's server was asked too often",
+  llm_error: "The language model's server failed",
+  llm_bad_reply: "The language model's reply could not be read",
+  llm_cut_off: "The language model's reply was cut off",
+  llm_too_long: "The language model's reply was too long",
+  llm_declined: "The language model found no answer in the passages",
+  llm_nothing_supported: "Nothing that the language model wrote is supported by the documents",
+  llm_context_too_small: "The passages do not fit what the language model may be sent",
+  llm_breaker_open: "The language model failed several times and is left alone for a while",
 };
 
 const MODES = {
@@ -70,12 +75,12 @@ export function verdictInWords(verdict) {
   return VERDICTS[verdict] ?? String(verdict).replaceAll("_", " ");
 }
 
-/** Why the documents are quoted although a language model was to write; "" when it did, or was not to. */
-export function fallbackInWords(code) {
-  if (!code) return "";
-  const known = FALLBACKS[code];
-  const why = known ?? `The language model's answer could not be used (${String(code).replaceAll("_", " ")})`;
-  return `${why}, so the documents are quoted instead.`;
+/** Why an answer that a language model was to write is quoted, or ends early; "" when neither. */
+export function fallbackInWords({ fallback, mode }) {
+  if (!fallback) return "";
+  const code = String(fallback);
+  const why = FALLBACKS[code] ?? `The language model's answer could not be used (${code.replaceAll("_", " ")})`;
+  return mode === "generative" ? `${why}, so the answer ends early.` : `${why}, so the documents are quoted instead.`;
 }
 
 /** Why a verdict was not noted. */

@@ -41,6 +41,7 @@ def test_the_answer_has_the_fields_of_the_contract(client: TestClient) -> None:
     assert set(given) == {
         "answer_id", "generation", "question", "standalone_question", "mode", "text", "abstained", "reason",
         "confidence", "min_confidence", "sentences", "citations", "passages", "removed_citations", "timings_ms",
+        "fallback", "removed_sentences",
     }  # fmt: skip
     assert set(given["sentences"][0]) == {"text", "start", "end", "citations", "support", "verdict"}
     assert {

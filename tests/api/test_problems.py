@@ -39,7 +39,7 @@ from index.errors import (
     SkipFile,
     SourceError,
 )
-from rag.errors import BadQuestion
+from rag.errors import BadQuestion, LlmError
 from rag.types import Event, Question
 from tests.api.conftest import Connect, assert_openai_error, assert_problem, routes
 from tests.conftest import World
@@ -49,7 +49,7 @@ JSON = {"Content-Type": "application/json"}
 # -- errors of our own -------------------------------------------------------------------------------------------------
 
 # Never raised in a server, or caught there: the command line's own, and the process of footnote doctor --offline.
-NOT_SERVED: set[type[FootnoteError]] = {NetworkUsed, BundleError, RemoteError, CalibrationError, McpMissing}
+NOT_SERVED: set[type[FootnoteError]] = {NetworkUsed, BundleError, RemoteError, CalibrationError, LlmError, McpMissing}
 # Their messages are told as they are: they say nothing but what the client sent, or are one fixed sentence.
 TOLD_AS_THEY_ARE: set[type[FootnoteError]] = {BadQuestion, NeedsConfirmation, NotFound, SkipFile, Overloaded}
 

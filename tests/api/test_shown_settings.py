@@ -32,26 +32,26 @@ def test_every_setting_is_told_and_no_path_of_the_machine(
 class Extended(Settings):
     """Kinds of settings that there may be one day."""
 
-    llm_api_key: str = Field("", description="key")
+    spare_api_key: str = Field("", description="key")
     keys: SecretStr = Field(SecretStr(""), description="keys")
     people: tuple[str, ...] = Field((), description="of a kind not thought of")
-    llm_url: str = Field("", description="address")
-    llm_max_tokens: int = Field(100, description="a number, although of tokens")
+    spare_url: str = Field("", description="address")
+    spare_max_tokens: int = Field(100, description="a number, although of tokens")
 
 
 def test_a_secret_is_never_told(tmp_path: Path) -> None:
     settings = Extended(
         source=tmp_path,
-        llm_api_key="hush-1",
+        spare_api_key="hush-1",
         keys=SecretStr("hush-2"),
         people=("hush-3",),
-        llm_url="http://ann:hush-4@127.0.0.1:8080/v1?key=hush-5",
+        spare_url="http://ann:hush-4@127.0.0.1:8080/v1?key=hush-5",
     )
     entries = {entry.name: entry for entry in shown(settings)}
-    assert [name for name, entry in entries.items() if entry.secret] == ["llm_api_key", "keys", "people"]
-    assert entries["llm_api_key"].given
-    assert entries["llm_url"].value == "http://127.0.0.1:8080/v1"
-    assert entries["llm_max_tokens"].value == 100
+    assert [name for name, entry in entries.items() if entry.secret] == ["spare_api_key", "keys", "people"]
+    assert entries["spare_api_key"].given
+    assert entries["spare_url"].value == "http://127.0.0.1:8080/v1"
+    assert entries["spare_max_tokens"].value == 100
     assert "hush" not in str(entries)
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import get_args
 
 import pytest
 from markdown_it import MarkdownIt
 
+from rag.types import Fallback
 from tests.browser.answers import answer
 from tests.browser.page import Page
 
@@ -269,16 +271,28 @@ def test_an_export_numbers_its_footnotes_through_and_is_inert(page: Page) -> Non
 
 
 @pytest.mark.parametrize(
-    ("code", "said"),
+    ("code", "mode", "said"),
     [
-        ("", ""),
-        ("llm_timeout", "The language model did not answer in time, so the documents are quoted instead."),
+        ("", "generative", ""),
+        (
+            "llm_timeout",
+            "extractive",
+            "The language model did not answer in time, so the documents are quoted instead.",
+        ),
+        ("llm_cut_off", "generative", "The language model's reply was cut off, so the answer ends early."),
         (
             "llm_new_code",
+            "extractive",
             "The language model's answer could not be used (llm new code), so the documents are quoted instead.",
         ),
     ],
 )
-def test_a_fallback_is_said_in_words(page: Page, code: str, said: str) -> None:
+def test_a_fallback_is_said_in_words(page: Page, code: str, mode: str, said: str) -> None:
     words = "const { fallbackInWords } = await import('/static/words.js'); return fallbackInWords(given[0]);"
-    assert page.run_module(words, code) == said
+    assert page.run_module(words, {"fallback": code, "mode": mode}) == said
+
+
+def test_every_fallback_has_words(page: Page) -> None:
+    words = "const { fallbackInWords } = await import('/static/words.js'); return given[0].map(fallbackInWords);"
+    codes = [{"fallback": code, "mode": "extractive"} for code in get_args(Fallback) if code]
+    assert not [said for said in page.run_module(words, codes) if "could not be used" in said]

@@ -25,6 +25,16 @@ def test_an_answer_reads_back_as_it_was() -> None:
         assert from_json(Answer, json.loads(json.dumps(to_json(given)))) == given
 
 
+def test_an_answer_from_before_a_field_was_added_is_read_with_its_default() -> None:
+    given = answer(("doc-h", "It has 12 cranes."))
+    older = to_json(given)
+    del older["fallback"], older["removed_sentences"]
+    assert from_json(Answer, older) == given
+    del older["text"]  # which has none
+    with pytest.raises(KeyError):
+        from_json(Answer, older)
+
+
 def test_records_read_back_as_they_were(tmp_path: Path) -> None:
     resolved = resolve(suite(tmp_path / "port", [OPENED, CRANES, OWNER]), TEXTS)
     odd = replace(answer(("doc-h", "It has 12 cranes.")), text="one\u2028two\n\ud800")

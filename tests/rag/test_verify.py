@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from eval.edits import falsified
 from index.types import Encoder
+from rag.judge import LlmChecker
 from rag.read import OnnxReader
 from rag.verify import AlignmentChecker, Checker
-from tests.fakes import FakeEncoder, FakeReader
+from tests.fakes import FakeEncoder, FakeReader, JudgingLLM
 
 PORT = [
     "The harbour was opened in 1911 by Mayor Ilse Brandt.",
@@ -42,12 +43,16 @@ def fake_with_reader() -> Checker:
     return AlignmentChecker(encoder.encode_query, encoder.fingerprint, FakeReader())
 
 
+def judged_by_llm() -> Checker:
+    return LlmChecker(JudgingLLM(), timeout_s=1.0)
+
+
 @pytest.fixture(scope="module")
 def shipped(real_encoder: Encoder) -> Checker:
     return AlignmentChecker(real_encoder.encode_query, real_encoder.fingerprint, OnnxReader())
 
 
-@pytest.mark.parametrize("make", [fake, fake_with_reader])
+@pytest.mark.parametrize("make", [fake, fake_with_reader, judged_by_llm])
 class TestContract:
     def test_a_quotation_is_supported_fully(self, make: Callable[[], Checker]) -> None:
         for sentence in PORT:
