@@ -20,7 +20,7 @@ from api.endings import Endings
 from api.gate import Gate
 from api.guard import KEY_NAME, Guard
 from api.metrics import Metrics
-from api.routes import ask, chat, documents, health, index, page
+from api.routes import ask, chat, documents, health, index, page, settings
 from api.state import State
 from api.watch import Watcher
 from index.errors import FootnoteError
