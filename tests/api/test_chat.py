@@ -353,7 +353,7 @@ def test_a_body_that_is_no_chat(client: TestClient, body: bytes) -> None:
 
 def test_a_chat_over_a_mebibyte_is_refused(client: TestClient) -> None:
     response = client.post(CHAT, content=b" " * (MAX_BODY_BYTES + 1), headers={"Content-Type": "application/json"})
-    assert_openai_error(response, 413, "request_entity_too_large")
+    assert_openai_error(response, 413, "the_body_is_too_large")
 
 
 @pytest.mark.parametrize(
