@@ -106,6 +106,25 @@ def bench_query(
     show_speed(report, as_json=as_json)
 
 
+@bench.command("peers")
+def bench_peers(
+    data: Documents = None,
+    names: Annotated[list[str] | None, typer.Option("--peer", help="Only this system; may be repeated.")] = None,
+    rounds: Annotated[int, typer.Option(min=1, max=100, help="Times that every system has its turn.")] = 2,
+    as_json: Json = False,
+) -> None:
+    """Other systems over the same text with the same encoder, in turns with Footnote.
+
+    Each gets an environment of its own from the package index, once: some 1.5 GB, in bench/peers/ in the data folder
+    that the settings name."""
+    from api.speed.peers import bench_peers as measure
+    from api.speed.show import show_speed
+
+    with _bench(data, quiet=as_json) as (made, folder):
+        report = measure(made, folder, tuple(names or ()), rounds=rounds)
+    show_speed(report, as_json=as_json)
+
+
 @bench.command("limit")
 def bench_limit(
     data: Documents = None,
@@ -118,4 +137,32 @@ def bench_limit(
 
     with _bench(data, quiet=as_json) as (made, folder):
         report = measure(made, folder, seconds=seconds)
+    show_speed(report, as_json=as_json)
+
+
+@bench.command("scale")
+def bench_scale(
+    data: Documents = None,
+    sizes: Annotated[str, typer.Option("--sizes", help="Numbers of passages.")] = "10000,100000,1000000",
+    synthetic: Annotated[
+        bool, typer.Option("--synthetic-vectors", help="A cheap encoder instead of the real one, which takes hours.")
+    ] = False,
+    keep: Annotated[bool, typer.Option("--keep", help="Leave texts and indexes where they are.")] = False,
+    anew: Annotated[bool, typer.Option("--anew", help="Measure sizes again that this commit has measured.")] = False,
+    as_json: Json = False,
+) -> None:
+    """An index of many passages: built, loaded, searched, and brought up to date.
+
+    Text is composed of the folder's sentences. What a size took is kept, and not measured again by the same commit."""
+    from api.speed.scaling import bench_scale as measure
+    from api.speed.show import show_speed
+
+    try:
+        numbers = [int(size) for size in sizes.split(",")]
+    except ValueError as error:
+        raise typer.BadParameter("Give numbers with commas between them.", param_hint="--sizes") from error
+    if min(numbers) < 1:
+        raise typer.BadParameter("Give numbers above 0.", param_hint="--sizes")
+    with _bench(data, quiet=as_json) as (made, folder):
+        report = measure(made, folder, sizes=numbers, synthetic=synthetic, keep=keep, anew=anew)
     show_speed(report, as_json=as_json)

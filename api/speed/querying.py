@@ -41,7 +41,7 @@ def bench_query(
         raise SourceError(f"No sentence of {data} can be asked.", remedy="Name a folder with running text with --data.")
     work = bench.folder / "query-work"
     write_documents(work / "documents", text.files)
-    _share_encoders(bench, work / "data")
+    share_encoders(bench, work / "data")
     bench.told("building", 0, 1)
     built = in_child(timed_build, bench.options(work / "documents", work / "data"), bench.load).value
     questions = list(islice(cycle(asked.question for asked in text.questions), requests))
@@ -107,7 +107,7 @@ def bench_query(
     return bench.finish("query", values, tables, panels, notes)
 
 
-def _share_encoders(bench: Bench, data: Path) -> None:
+def share_encoders(bench: Bench, data: Path) -> None:
     """Let ``data`` use the exported models that the settings' data folder has, instead of exporting its own."""
     kept, shared = Layout(bench.settings.data).encoders.resolve(), Layout(data).encoders
     data.mkdir(parents=True, exist_ok=True)

@@ -15,7 +15,9 @@ def show_speed(report: SpeedReport, *, as_json: bool) -> None:
         return
     out = Console(highlight=False, emoji=False)
     for one in report.tables:
-        table = Table(*one.columns, title=terminal.safe(one.title), title_justify="left")
+        table = Table(title=terminal.safe(one.title), title_justify="left")
+        for column in one.columns:
+            table.add_column(column, overflow="fold")  # a number is never cut short
         for row in one.rows:
             table.add_row(*(terminal.safe(cell) for cell in row))
         out.print(table)

@@ -1,7 +1,7 @@
 """Other systems that answer the same questions over the same text, each in an environment of its own.
 
-NAME.py holds a class ``System``: made with the encoder's folder, given documents to index, and asked. run.py times it;
-neither is imported here, and none of the libraries that they need is a dependency of Footnote."""
+NAME.py holds a class ``System``: made with a job (run.py says what is in one), given documents to index, and asked.
+run.py times it. Neither is imported here, and none of the libraries that they need is a dependency of Footnote."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from index.build import build
 from index.encode import load_encoder
@@ -14,17 +15,16 @@ from index.search import make_query, search
 class System:
     packages = ("footnote", "onnxruntime", "faiss-cpu", "tantivy")
 
-    def __init__(self, model: str, work: str) -> None:
-        self._work = Path(work)
-        self._encoder = load_encoder(model, self._work / "encoders")
+    def __init__(self, job: dict[str, Any]) -> None:
+        self._folder, self._data = Path(job["folder"]), Path(job["work"])
+        self._encoder = load_encoder(job["model"], Layout(self._data).encoders)
 
     def index(self, documents: list[tuple[str, str]]) -> int:
         """From the files, which are the documents' texts: a build reads them itself."""
         del documents
-        data = self._work / "data"
-        report = build(BuildOptions(self._work / "documents", data, full=True), self._encoder)
-        name, digest = read_current(Layout(data))
-        self._generation = Generation(Layout(data).generation(name), digest)
+        report = build(BuildOptions(self._folder, self._data, full=True), self._encoder)
+        name, digest = read_current(Layout(self._data))
+        self._generation = Generation(Layout(self._data).generation(name), digest)
         return report.passages
 
     def retrieve(self, question: str, k: int) -> list[tuple[str, str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from haystack import Document
 from haystack.components.embedders import SentenceTransformersDocumentEmbedder, SentenceTransformersTextEmbedder
 from haystack.components.preprocessors import DocumentSplitter
@@ -12,11 +14,10 @@ from haystack.document_stores.in_memory import InMemoryDocumentStore
 class System:
     packages = ("haystack-ai", "sentence-transformers", "torch")
 
-    def __init__(self, model: str, work: str) -> None:
-        del work
+    def __init__(self, job: dict[str, Any]) -> None:
         self._splitter = DocumentSplitter()
-        self._embedder = SentenceTransformersDocumentEmbedder(model=model, progress_bar=False)
-        self._asker = SentenceTransformersTextEmbedder(model=model, progress_bar=False)
+        self._embedder = SentenceTransformersDocumentEmbedder(model=job["model"], progress_bar=False)
+        self._asker = SentenceTransformersTextEmbedder(model=job["model"], progress_bar=False)
         for part in (self._splitter, self._embedder, self._asker):
             part.warm_up()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from langchain_community.vectorstores import FAISS
 from langchain_huggingface import HuggingFaceEmbeddings
 from langchain_text_splitters import RecursiveCharacterTextSplitter
@@ -11,9 +13,8 @@ class System:
     packages = ("langchain-community", "langchain-text-splitters", "langchain-huggingface", "sentence-transformers",
                 "faiss-cpu", "torch")  # fmt: skip
 
-    def __init__(self, model: str, work: str) -> None:
-        del work
-        self._embeddings = HuggingFaceEmbeddings(model_name=model)
+    def __init__(self, job: dict[str, Any]) -> None:
+        self._embeddings = HuggingFaceEmbeddings(model_name=job["model"])
         self._splitter = RecursiveCharacterTextSplitter(chunk_size=1000, chunk_overlap=200)
 
     def index(self, documents: list[tuple[str, str]]) -> int:

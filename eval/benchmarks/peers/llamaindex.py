@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import faiss
 from llama_index.core import Document, StorageContext, VectorStoreIndex
 from llama_index.embeddings.huggingface import HuggingFaceEmbedding
@@ -12,9 +14,8 @@ class System:
     packages = ("llama-index-core", "llama-index-embeddings-huggingface", "llama-index-vector-stores-faiss",
                 "sentence-transformers", "faiss-cpu", "torch")  # fmt: skip
 
-    def __init__(self, model: str, work: str) -> None:
-        del work
-        self._embeddings = HuggingFaceEmbedding(model_name=model)
+    def __init__(self, job: dict[str, Any]) -> None:
+        self._embeddings = HuggingFaceEmbedding(model_name=job["model"])
 
     def index(self, documents: list[tuple[str, str]]) -> int:
         dimensions = len(self._embeddings.get_text_embedding("dimensions"))

@@ -28,7 +28,7 @@ def measure(script: Path, job: dict[str, Any]) -> dict[str, Any]:
     ``questions``, ``timed`` (how many of them are timed) and ``k`` (how much is retrieved then), ``evidence_k`` and
     ``budget`` (characters kept of what is retrieved for every question; 0 leaves that out)."""
     began = time.perf_counter()
-    system = load(script).System(job["model"], job["work"])
+    system = load(script).System(job)
     load_s = time.perf_counter() - began
     documents = [(path.name, path.read_text("utf-8")) for path in sorted(Path(job["folder"]).glob("*.txt"))]
     began = time.perf_counter()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from txtai import Embeddings
 
@@ -12,9 +13,8 @@ _PARAGRAPHS = re.compile(r"\n\s*\n|\n")
 class System:
     packages = ("txtai", "sentence-transformers", "faiss-cpu", "torch")
 
-    def __init__(self, model: str, work: str) -> None:
-        del work
-        self._embeddings = Embeddings(path=model, method="sentence-transformers", hybrid=True, content=True)
+    def __init__(self, job: dict[str, Any]) -> None:
+        self._embeddings = Embeddings(path=job["model"], method="sentence-transformers", hybrid=True, content=True)
 
     def index(self, documents: list[tuple[str, str]]) -> int:
         parts = [
