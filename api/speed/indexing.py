@@ -21,7 +21,7 @@ _LINE = "\n\nThis line was added by footnote bench, and nothing else in the docu
 def bench_index(bench: Bench, data: Path, *, repeats: int = 3, files: int = 10_000) -> SpeedReport:
     """Build an index of the documents in ``data`` from nothing ``repeats`` times; change one document; look through
     ``files`` generated ones of which none has changed. Documents are copied first and ``data`` is only read."""
-    text = read_text(data)
+    text = read_text(data, bench.settings.data)
     work = bench.folder / "index-work"
     write_documents(work / "documents", text.files)
     whole: list[Ran[Built]] = []

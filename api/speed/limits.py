@@ -41,7 +41,7 @@ def bench_limit(bench: Bench, data: Path, *, seconds: float = 2.0, large: tuple[
         raise EncoderError(f"What {folder} is made of is not known ({error}).", remedy="Use a BERT model.") from error
     if dimensions is None:
         raise EncoderError("The encoder is no folder of this machine.", remedy="Name its folder: FOOTNOTE_ENCODER.")
-    text = read_text(data)
+    text = read_text(data, bench.settings.data)
     work = bench.folder / "limit-work"
     write_documents(work / "documents", text.files)
     bench.told("indexing", 0, 1)

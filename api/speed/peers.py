@@ -17,6 +17,7 @@ from api.speed.reports import Bench
 from eval.benchmarks.files import write_documents
 from eval.benchmarks.peers import FOOTNOTE, HERE, PEERS, Peer
 from eval.benchmarks.speed.evidence import BUDGET_CHARS, Found, evidence_found
+from eval.benchmarks.speed.machine import load_average
 from eval.benchmarks.speed.text import Asked, read_text
 from eval.benchmarks.speed.types import Panel, SpeedReport, Spread, Table, latency, mebibytes, number, spread
 from index.encode import DEFAULT_MODEL
@@ -56,7 +57,7 @@ def bench_peers(
     unknown = [name for name in names if name not in PEERS]
     if unknown:
         raise NotFound(f"There is no system {unknown[0]!r}.", remedy=f"Systems there are: {', '.join(PEERS)}.")
-    text = read_text(data)
+    text = read_text(data, bench.settings.data)
     files = _flat(text.plain)
     folder = bench.folder / "peers"
     documents = folder / "documents"
@@ -140,7 +141,8 @@ def _round(
         "evidence_k": _EVIDENCE_K,
         "budget": BUDGET_CHARS if look else 0,
     }
-    result = run_script(interpreter, one.peer.script, job, work)
+    load_before = load_average()
+    result = run_script(interpreter, one.peer.script, job, work) | {"load_before": load_before}
     retrieved = result.pop("retrieved")
     if look:
         one.found = evidence_found(gold, retrieved, files)
@@ -209,7 +211,7 @@ def _report(bench: Bench, text: dict[str, Any], measured: Sequence[Measured]) ->
             "evidence": asdict(one.found) if one.found else None,
             "peak_rss_bytes": peak,
             "rounds": [
-                {name: result[name] for name in ("load_s", "index_s", "index_peak_rss", "peak_rss")}
+                {name: result[name] for name in ("load_before", "load_s", "index_s", "index_peak_rss", "peak_rss")}
                 | {"query": asdict(latency(result["query_s"]))}
                 for result in one.rounds
             ],
@@ -232,11 +234,13 @@ def _report(bench: Bench, text: dict[str, Any], measured: Sequence[Measured]) ->
             )
         )
     columns = ("system", "kchar/s", "ratio", "p50 ms", "ratio", "found", "recall", "MB")
+    loads = [result["load_before"] for one in measured for result in one.rounds]
     turns = max((len(one.rounds) for one in measured), default=0)
     title = f"{text['name']}: {text['characters']:,} characters in {text['files']} files; {turns} rounds in turns"
     notes = [
         "kchar/s: thousand characters of text indexed a second. p50: the median query. MB: memory at most. A process "
         "each, the same encoder; loading libraries and model is not timed.",
+        f"Running or waiting processes before each: {min(loads, default=0):g} to {max(loads, default=0):g}.",
         f"ratio: {first.peer.title}'s value over its, of the same round; the median of the rounds, and their range.",
         f"found: share of questions of which a gold text is whole within the first {BUDGET_CHARS:,} characters "
         "retrieved. recall: share of gold characters there.",

@@ -36,7 +36,7 @@ def bench_query(
 ) -> SpeedReport:
     """Serve an index of the documents in ``data`` and ask it ``requests`` times at each number of ``clients``; start
     it ``starts`` times and ask one question. ``command`` is for tests: what runs a server."""
-    text = read_text(data)
+    text = read_text(data, bench.settings.data)
     if not text.questions:
         raise SourceError(f"No sentence of {data} can be asked.", remedy="Name a folder with running text with --data.")
     work = bench.folder / "query-work"

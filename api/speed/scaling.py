@@ -63,7 +63,7 @@ def bench_scale(
     index of a size are deleted after it unless ``keep``."""
     folder = bench.folder / ("scale-synthetic" if synthetic else "scale")
     folder.mkdir(parents=True, exist_ok=True)
-    pool = _pool(data)
+    pool = _pool(data, bench.settings.data)
     load = _synthetic(bench, folder, pool) if synthetic else bench.load
     measured: list[dict[str, Any]] = []
     for size in sizes:
@@ -80,8 +80,8 @@ def bench_scale(
     return _report(bench, measured, synthetic=synthetic)
 
 
-def _pool(data: Path) -> list[str]:
-    text = read_text(data)
+def _pool(data: Path, exclude: Path) -> list[str]:
+    text = read_text(data, exclude)
     some = sentences(parse(content.encode(), ".txt") for content in text.plain.values() if content.strip())
     if not some:
         raise SourceError(f"There is no running text in {data}.", remedy="Name a folder with sentences with --data.")

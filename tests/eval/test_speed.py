@@ -28,9 +28,9 @@ from tests.eval.sets import write_sets
 
 
 def test_the_questions_of_a_set_come_with_the_file_and_text_that_answer(tmp_path: Path) -> None:
-    text = read_text(write_sets(tmp_path))
+    text = read_text(write_sets(tmp_path), tmp_path / "data")
     assert text.name == "chunking_eval"
-    assert text == read_text(tmp_path / "chunking_eval")  # the set itself may be named too
+    assert text == read_text(tmp_path / "chunking_eval", tmp_path / "data")  # the set itself may be named too
     assert text.questions
     for asked in text.questions:
         assert asked.gold
@@ -38,7 +38,9 @@ def test_the_questions_of_a_set_come_with_the_file_and_text_that_answer(tmp_path
 
 
 def test_a_folder_s_own_sentences_are_asked(folder: Path) -> None:
-    text = read_text(folder)
+    (folder / "index").mkdir()
+    (folder / "index" / "kept.txt").write_text("What an index keeps is no document of the folder.")
+    text = read_text(folder, folder / "index")
     assert set(text.files) == {"harbour.txt", "emoji.md", "hostile.html"}
     assert "The harbour was opened in 1911 by Mayor Ilse Brandt." in [asked.question for asked in text.questions]
     assert all(asked.gold == () for asked in text.questions)

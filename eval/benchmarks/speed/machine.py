@@ -36,7 +36,12 @@ def describe_machine(proc: Path = Path("/proc")) -> Machine:
         cpu=known.get("model name") or platform.machine(),
         flags=tuple(flag for flag in _FLAGS if flag in present),
         memory_mb=int(memory.split()[1]) // 1024,
-        load_before=float((proc / "loadavg").read_text("utf-8").split()[0]),
+        load_before=load_average(proc),
         python=platform.python_version(),
         libraries={name: version(name) for name in _LIBRARIES},
     )
+
+
+def load_average(proc: Path = Path("/proc")) -> float:
+    """Processes that were running or waiting for a core, the mean over about a minute."""
+    return float((proc / "loadavg").read_text("utf-8").split()[0])

@@ -42,14 +42,15 @@ class Text:
         return sum(len(text) for text in self.plain.values())
 
 
-def read_text(data: Path) -> Text:
+def read_text(data: Path, exclude: Path) -> Text:
     """The documents in the folder ``data``; where it is the chunking_eval set, or holds it, that set's texts and
-    questions, long texts cut into files. Raises SourceError when there is no document in it."""
+    questions, long texts cut into files. ``exclude`` is a folder in it that is not looked at, as a build does not look
+    at its data folder. Raises SourceError when there is no document in it."""
     if (data / "questions_df.csv").is_file() and data.name == "chunking_eval":
         data = data.parent
     if (data / "chunking_eval" / "questions_df.csv").is_file():
         return _chunking(data)
-    parsed = dict(_documents(data))
+    parsed = dict(_documents(data, exclude))
     if not parsed:
         raise SourceError(f"The folder {data} holds no document.", remedy="Name a folder of documents with --data.")
     return Text(
@@ -60,8 +61,8 @@ def read_text(data: Path) -> Text:
     )
 
 
-def _documents(folder: Path) -> Iterator[tuple[str, tuple[bytes, Parsed]]]:
-    files, _ = walk(folder, exclude=folder / "data", max_bytes=_MAX_FILE_BYTES)
+def _documents(folder: Path, exclude: Path) -> Iterator[tuple[str, tuple[bytes, Parsed]]]:
+    files, _ = walk(folder, exclude=exclude, max_bytes=_MAX_FILE_BYTES)
     for file in files:
         try:
             content, _ = read(folder, file, max_bytes=_MAX_FILE_BYTES)
