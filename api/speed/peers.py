@@ -71,24 +71,25 @@ def bench_peers(
             prepared[one.peer.name] = chosen[one.peer]()
         except NotRun as problem:
             one.reason = str(problem)
-    for turn in range(rounds):
-        for one in measured:
-            if one.reason:
-                continue
-            bench.told(f"round {turn + 1}: {one.peer.title}", 0, 1)
-            try:
-                _round(
-                    one, turn, prepared[one.peer.name], documents, folder / one.peer.name, text.questions, files, timed
-                )
-            except NotRun as problem:
-                one.reason = str(problem)
     about_text = {
         "name": text.name,
         "files": len(files),
         "characters": text.characters,
         "questions": len(text.questions),
     }
-    return _report(bench, about_text, measured)
+    report = _report(bench, about_text, measured)
+    for turn in range(rounds):
+        for one in measured:
+            if one.reason:
+                continue
+            bench.told(f"round {turn + 1}: {one.peer.title}", 0, 1)
+            work = folder / one.peer.name
+            try:
+                _round(one, turn, prepared[one.peer.name], documents, work, text.questions, files, timed)
+            except NotRun as problem:
+                one.reason = str(problem)
+        report = _report(bench, about_text, measured)  # written after each round: a run that is stopped leaves some
+    return report
 
 
 def _flat(plain: Mapping[str, str]) -> dict[str, str]:
