@@ -111,6 +111,7 @@ def bench_peers(
     data: Documents = None,
     names: Annotated[list[str] | None, typer.Option("--peer", help="Only this system; may be repeated.")] = None,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="Times that every system has its turn.")] = 2,
+    quick: Annotated[bool, typer.Option("--quick", help="Of chunking_eval only the three short texts.")] = False,
     as_json: Json = False,
 ) -> None:
     """Other systems over the same text with the same encoder, in turns with Footnote.
@@ -121,7 +122,7 @@ def bench_peers(
     from api.speed.show import show_speed
 
     with _bench(data, quiet=as_json) as (made, folder):
-        report = measure(made, folder, tuple(names or ()), rounds=rounds)
+        report = measure(made, folder, tuple(names or ()), rounds=rounds, quick=quick)
     show_speed(report, as_json=as_json)
 
 

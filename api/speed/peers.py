@@ -49,15 +49,16 @@ def bench_peers(
     *,
     rounds: int = 2,
     timed: int = 200,
+    quick: bool = False,
     systems: Mapping[Peer, Prepare] | None = None,
 ) -> SpeedReport:
     """Measure the systems ``names`` (all when empty) on the documents in ``data``, ``rounds`` times in turns. A system
-    that cannot be installed or run is reported with the reason. ``systems``, the first of them the one that the others
-    are compared with, is for tests."""
+    that cannot be installed or run is reported with the reason. ``quick`` takes a part of the set chunking_eval.
+    ``systems``, the first of them the one that the others are compared with, is for tests."""
     unknown = [name for name in names if name not in PEERS]
     if unknown:
         raise NotFound(f"There is no system {unknown[0]!r}.", remedy=f"Systems there are: {', '.join(PEERS)}.")
-    text = read_text(data, bench.settings.data)
+    text = read_text(data, bench.settings.data, quick=quick)
     files = _flat(text.plain)
     folder = bench.folder / "peers"
     documents = folder / "documents"

@@ -42,14 +42,16 @@ class Text:
         return sum(len(text) for text in self.plain.values())
 
 
-def read_text(data: Path, exclude: Path) -> Text:
+def read_text(data: Path, exclude: Path, *, quick: bool = False) -> Text:
     """The documents in the folder ``data``; where it is the chunking_eval set, or holds it, that set's texts and
     questions, long texts cut into files. ``exclude`` is a folder in it that is not looked at, as a build does not look
-    at its data folder. Raises SourceError when there is no document in it."""
+    at its data folder. ``quick`` takes the three short texts of the set; of a folder it takes all.
+
+    Raises SourceError when there is no document in it."""
     if (data / "questions_df.csv").is_file() and data.name == "chunking_eval":
         data = data.parent
     if (data / "chunking_eval" / "questions_df.csv").is_file():
-        return _chunking(data)
+        return _chunking(data, quick=quick)
     parsed = dict(_documents(data, exclude))
     if not parsed:
         raise SourceError(f"The folder {data} holds no document.", remedy="Name a folder of documents with --data.")
@@ -83,8 +85,8 @@ def sentences(some: Iterable[Parsed]) -> set[str]:
     }
 
 
-def _chunking(data: Path) -> Text:
-    benchmark = load_benchmark("chunking", data)
+def _chunking(data: Path, *, quick: bool) -> Text:
+    benchmark = load_benchmark("chunking", data, quick=quick)
     gold: dict[str, list[tuple[int, int]]] = {source: [] for source in benchmark.documents}
     for case in benchmark.cases:
         for evidence in case.evidence:
