@@ -66,9 +66,9 @@ class Bench:
         report = SpeedReport(kind, self.about, values, tuple(tables), tuple(panels), tuple(notes))
         self.folder.mkdir(parents=True, exist_ok=True)
         replace_file(self.folder / f"{kind}.json", json.dumps(report.as_json(), indent=1) + "\n")
-        machine = self.about.machine
+        machine, command = self.about.machine, kind.replace("-synthetic", " --synthetic-vectors")
         caption = (
-            f"footnote bench {kind}, commit {self.about.short_commit}; {machine.cores} cores, {machine.cpu}; "
+            f"footnote bench {command}, commit {self.about.short_commit}; {machine.cores} cores, {machine.cpu}; "
             f"load before {machine.load_before:g}"
         )
         replace_file(self.folder / f"{kind}.svg", draw(panels, caption))
