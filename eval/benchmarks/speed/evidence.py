@@ -21,17 +21,6 @@ class Found:
     unplaced: int  # retrieved texts that are not in the document they are said to be of, letter for letter
 
 
-def within(retrieved: Retrieved, budget: int = BUDGET_CHARS) -> list[tuple[str, str]]:
-    """The first ``budget`` characters of what was retrieved."""
-    kept: list[tuple[str, str]] = []
-    for source, text in retrieved:
-        if budget <= 0:
-            break
-        kept.append((source, text[:budget]))
-        budget -= len(text)
-    return kept
-
-
 def evidence_found(
     gold: Sequence[Sequence[tuple[str, str]]], retrieved: Sequence[Retrieved], texts: Mapping[str, str]
 ) -> Found | None:
