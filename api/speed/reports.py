@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from api.checkout import commit_of_code
+from api.compose import Footnote
 from api.settings import Settings
 from api.speed.builds import Load
 from eval.benchmarks.speed.chart import draw
@@ -20,7 +22,6 @@ from eval.files import replace_file
 from index.encode import load_encoder
 from index.generation import Layout
 from index.ingest import BuildOptions
-from index.parse import Limits
 from index.types import Encoder
 from rag.read import OnnxReader
 
@@ -43,16 +44,8 @@ class Bench:
 
     def options(self, source: Path, data: Path, *, full: bool = False) -> BuildOptions:
         """How the settings have an index built, of another folder into another."""
-        settings = self.settings
-        return BuildOptions(
-            source=source,
-            data=data,
-            max_tokens=settings.passage_tokens,
-            max_file_bytes=settings.max_file_mb * 1_000_000,
-            limits=Limits(max_text_chars=settings.max_text_chars, max_pages=settings.max_pages),
-            full=full,
-            threads=settings.threads,
-        )
+        with closing(Footnote(self.settings)) as footnote:
+            return replace(footnote.build_options(full=full), source=source, data=data)
 
     def finish(
         self,
