@@ -53,7 +53,7 @@ PEERS = {
             "haystack",
             "Haystack",
             "DocumentSplitter's default (200 words), InMemoryDocumentStore, embedding retriever",
-            (*_SHARED, "haystack-ai", "sentence-transformers"),
+            (*_SHARED, "haystack-ai", "sentence-transformers-haystack"),
         ),
     )
 }  # fmt: skip

@@ -5,14 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from haystack import Document
-from haystack.components.embedders import SentenceTransformersDocumentEmbedder, SentenceTransformersTextEmbedder
 from haystack.components.preprocessors import DocumentSplitter
 from haystack.components.retrievers.in_memory import InMemoryEmbeddingRetriever
 from haystack.document_stores.in_memory import InMemoryDocumentStore
+from haystack_integrations.components.embedders.sentence_transformers import (
+    SentenceTransformersDocumentEmbedder,
+    SentenceTransformersTextEmbedder,
+)
 
 
 class System:
-    packages = ("haystack-ai", "sentence-transformers", "torch")
+    packages = ("haystack-ai", "sentence-transformers-haystack", "sentence-transformers", "torch")
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._splitter = DocumentSplitter()
