@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable
 from contextlib import closing
@@ -11,14 +10,15 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 
 from api import terminal
+from api.checkout import commit_of_code
 from api.compose import Footnote
 from api.evaluating import served
 from api.settings import Settings
 from eval.benchmarks import BENCHMARKS, Benchmark, Outcome, Result, load_benchmark, outcomes, tabulate, with_quoted
+from eval.benchmarks.files import write_documents
 from eval.benchmarks.grounding import GROUNDING, load_claims, measure_checker
 from eval.evidence import resolve
 from eval.files import replace_file
@@ -62,7 +62,7 @@ def bench_quality(
     a run that was interrupted goes on. No question is declined for its confidence, so that quotations are measured
     for all of them; abstention is worked out from the confidences. ``encoder`` is for tests, as in Footnote."""
     load = encoder or partial(load_encoder, settings.encoder, Layout(settings.data).encoders)
-    began, commit = time.monotonic(), _commit()
+    began, commit = time.monotonic(), commit_of_code()
     pools: dict[str, list[Outcome]] = {}
     sizes: dict[str, int] = {}
     results: list[Result] = []
@@ -94,7 +94,7 @@ def bench_checker(
     data: Path, settings: Settings, names: tuple[str, ...] = (), *, quick: bool = False, quiet: bool = False
 ) -> Quality:
     """Measure the checker that the settings make on the grounding sets ``names`` (all when empty) below ``data``."""
-    began, commit = time.monotonic(), _commit()
+    began, commit = time.monotonic(), commit_of_code()
     results: list[Result] = []
     with closing(Footnote(settings)) as footnote, terminal.progress(quiet=quiet) as progress:
         for name in names or tuple(GROUNDING):
@@ -125,7 +125,7 @@ def _ask(
     benchmark: Benchmark, settings: Settings, encoder: Callable[[], Encoder], commit: str, *, quick: bool, quiet: bool
 ) -> tuple[list[Outcome], dict[str, str]]:
     folder = settings.data / "bench" / (benchmark.name + ("-quick" if quick else ""))
-    _write(benchmark, folder / "documents")
+    write_documents(folder / "documents", {name: text.encode() for name, text in benchmark.documents.items()})
     footnote = Footnote(
         settings.model_copy(update={"source": folder / "documents", "data": folder / "index", "min_confidence": 0.0}),
         encoder=encoder,
@@ -164,39 +164,6 @@ def _answer(footnote: Footnote, passages: int, sentences: int, question: Questio
     return final(footnote.ask(replace(question, k=passages, sentences=sentences, mode="extractive")))
 
 
-def _write(benchmark: Benchmark, folder: Path) -> None:
-    """The set's documents, and nothing else, in ``folder``; files that are right stay untouched."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for stray in {found.name for found in folder.iterdir()} - benchmark.documents.keys():
-        (folder / stray).unlink()
-    for source, content in benchmark.documents.items():
-        path = folder / source
-        if not path.exists() or path.read_bytes() != content.encode():
-            path.write_bytes(content.encode())
-
-
 def _suite(benchmark: Benchmark, source: Path) -> Suite:
     digest = sha256(repr((benchmark.cases, benchmark.passages)).encode()).hexdigest()
     return Suite(benchmark.name, str(source), Path(), benchmark.cases, (), digest)
-
-
-def _commit() -> str:
-    """The commit that this code is at, or the installed version when it is no checkout of its own."""
-    here = Path(__file__).resolve().parent.parent
-    if not (here / ".git").exists():
-        return version("footnote")
-    try:
-        head, changes = (_git(here, *command) for command in (("rev-parse", "HEAD"), ("status", "--porcelain")))
-    except (OSError, subprocess.CalledProcessError):
-        return version("footnote")
-    return head + ("+changes" if changes else "")
-
-
-def _git(folder: Path, *command: str) -> str:
-    run = subprocess.run(  # noqa: S603 - fixed words, and a folder of our own
-        ("git", "-C", str(folder), *command),  # noqa: S607 - whichever git the user has
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return run.stdout.strip()

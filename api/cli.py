@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from api import terminal
+from api.cli_bench import bench
 from api.cli_keys import keys
 from index.errors import FootnoteError
 
@@ -31,7 +32,6 @@ app = typer.Typer(
 )
 generations = typer.Typer(help="List, roll back and clean up published generations.", no_args_is_help=True)
 evaluation = typer.Typer(help="Run grounding evaluations.", no_args_is_help=True)
-bench = typer.Typer(help="Measure Footnote itself, on public sets.", no_args_is_help=True)
 app.add_typer(generations, name="generations")
 app.add_typer(keys, name="keys")
 app.add_typer(evaluation, name="eval")
@@ -335,36 +335,6 @@ def eval_calibrate(
         footnote.rebuild(progress)
         found = calibrate(footnote, suite, partial(progress, "asking"))
     terminal.show_calibration(found, as_json=as_json)
-
-
-@bench.command("quality")
-def bench_quality(
-    data: Annotated[Path, typer.Option("--data", help="Folder that holds the sets.")],
-    names: Annotated[list[str] | None, typer.Option("--set", help="Only this set; may be repeated.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A fixed part of each set, in minutes.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Index public sets, ask their questions, and measure retrieval, quotations and abstention.
-
-    What was built is kept in bench/ in the data folder that the settings name."""
-    from api.benching import bench_quality as measure
-
-    quality = measure(data, _settings(), tuple(names or ()), quick=quick, quiet=as_json)
-    terminal.show_quality(quality, as_json=as_json)
-
-
-@bench.command("checker")
-def bench_checker(
-    data: Annotated[Path, typer.Option("--data", help="Folder that holds the sets.")],
-    names: Annotated[list[str] | None, typer.Option("--set", help="Only this set; may be repeated.")] = None,
-    quick: Annotated[bool, typer.Option("--quick", help="A fixed part of each set, in a minute or two.")] = False,
-    as_json: Json = False,
-) -> None:
-    """Measure on public sets how well it is told whether a text bears a sentence out."""
-    from api.benching import bench_checker as measure
-
-    quality = measure(data, _settings(), tuple(names or ()), quick=quick, quiet=as_json)
-    terminal.show_quality(quality, as_json=as_json)
 
 
 @app.command()

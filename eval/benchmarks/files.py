@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,3 +19,19 @@ def json_lines(path: Path) -> list[dict[str, Any]]:
 def sample(some: Sequence[T], most: int) -> list[T]:
     """``most`` of them at random (seed 0), or all when there are no more."""
     return random.Random(0).sample(list(some), min(most, len(some)))  # noqa: S311 - a draw of questions, not a secret
+
+
+def write_documents(folder: Path, documents: Mapping[str, bytes]) -> None:
+    """Give ``folder`` these files, by path below it, and no other; files that are right stay untouched."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for found in sorted(folder.rglob("*"), reverse=True):  # what lies in a folder before the folder
+        if found.is_dir():
+            if not any(found.iterdir()):
+                found.rmdir()
+        elif found.relative_to(folder).as_posix() not in documents:
+            found.unlink()
+    for source, content in documents.items():
+        path = folder / source
+        if not path.exists() or path.read_bytes() != content:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)

@@ -49,7 +49,7 @@ def test_a_secret_is_never_told(tmp_path: Path) -> None:
     )
     entries = {entry.name: entry for entry in shown(settings)}
     assert [name for name, entry in entries.items() if entry.secret] == [
-        "remote_key", "llm_api_key", "spare_api_key", "keys", "people"
+        "llm_api_key", "remote_key", "spare_api_key", "keys", "people"
     ]  # fmt: skip
     assert entries["spare_api_key"].given
     assert entries["spare_url"].value == "http://127.0.0.1:8080/v1"

