@@ -17,7 +17,8 @@ from eval.cases import load_suite
 from eval.errors import SuiteError
 from eval.evidence import resolve
 from eval.files import replace_file
-from eval.generate import GENERATED, generate
+from eval.generate import GENERATED, Inquire, generate
+from eval.inquire import inquire
 from eval.types import Case
 from index.generation import Generation
 from index.network import load_tokenizer
@@ -27,14 +28,19 @@ from rag.read import FOLDER
 from rag.types import Question
 
 CALIBRATION_CASES = 200
+_INQUIRE_TIMEOUT_S = 30.0  # an LLM has for one question
 _SAID_ALREADY = 0.6  # cosine of two sentences from which on one may answer what the other does
 _NEIGHBOURS = 30  # passages looked at for such a sentence
 _ROWS_AT_ONCE = 1_000
 _MAX_PASSAGES = 20_000  # of a folder, drawn evenly: plenty for a few hundred questions
 
 
-def make_cases(footnote: Footnote, count: int) -> list[Case]:
-    """Up to ``count`` cases from what is indexed. Raises SuiteError when its sentences yield none."""
+def make_cases(footnote: Footnote, count: int, *, by_llm: bool = False) -> list[Case]:
+    """Up to ``count`` cases from what is indexed; their questions by the LLM, if there is one and ``by_llm`` says so.
+
+    Raises SuiteError when its sentences yield none."""
+    llm = footnote.llm if by_llm else None
+    asking: Inquire = partial(inquire, llm, timeout_s=_INQUIRE_TIMEOUT_S) if llm else lambda *_: None
     words = frozenset(load_tokenizer(FOLDER / "tokenizer.json").get_vocab())
     with footnote.library.pin() as generation:
         every = generation.rows()
@@ -44,7 +50,9 @@ def make_cases(footnote: Footnote, count: int) -> list[Case]:
             for start in range(0, len(rows), _ROWS_AT_ONCE)
             for passage in generation.store.passages(list(rows[start : start + _ROWS_AT_ONCE]))
         )
-        cases = generate(passages, count=count, words=words, said_elsewhere=partial(_said_elsewhere, generation))
+        cases = generate(
+            passages, count=count, words=words, said_elsewhere=partial(_said_elsewhere, generation), inquire=asking
+        )
     if not cases:
         raise SuiteError(
             "No question could be made from the documents.",
@@ -67,12 +75,12 @@ def write_suite(footnote: Footnote, folder: Path, count: int) -> int:
     Raises SuiteError when there is a suite in ``folder`` already."""
     if (folder / "suite.toml").exists() or (folder / "cases.jsonl").exists():
         raise SuiteError(f"There is a suite in {folder} already.", remedy="Name another folder, or remove that one.")
-    cases = make_cases(footnote, count)
+    cases = make_cases(footnote, count, by_llm=True)
     folder.mkdir(parents=True, exist_ok=True)
     lines = "".join(json.dumps(_line(case), ensure_ascii=False) + "\n" for case in cases)
     replace_file(folder / "cases.jsonl", lines)
     about = [
-        "# Made by footnote eval generate from the folder's own sentences.",
+        "# Made by footnote eval generate from the folder's own sentences; what an LLM worded is tagged by-llm.",
         f"name = {json.dumps(folder.name)}",
         f"source = {json.dumps(str(footnote.settings.source))}",
     ]

@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from hashlib import sha256
 
+from eval.inquire import BY_LLM
 from eval.questions import Made, questions
 from eval.types import Case, Evidence
 from index.lexical import STOP_WORDS, content_terms
@@ -19,6 +20,9 @@ from index.types import Passage, Sentence
 
 SaidElsewhere = Callable[[Passage, Sentence], bool]
 """Whether another content says much the same, so that leaving the sentence's document out leaves the answer in."""
+
+Inquire = Callable[[Passage, Sentence], Made | None]
+"""A question that the sentence answers, from elsewhere than the rules; None for none."""
 
 GENERATED = "generated"
 _WORDS = range(6, 36)  # of a sentence: shorter ones say too little, longer ones too much at once
@@ -33,13 +37,19 @@ _LEANS = frozenset(
 
 
 def generate(
-    passages: Iterable[Passage], *, count: int, words: Set[str], said_elsewhere: SaidElsewhere, seed: int = 0
+    passages: Iterable[Passage],
+    *,
+    count: int,
+    words: Set[str],
+    said_elsewhere: SaidElsewhere,
+    inquire: Inquire = lambda *_: None,
+    seed: int = 0,
 ) -> list[Case]:
     """Up to ``count`` cases, half of them unanswerable where several documents allow it, spread over the documents.
 
     An unanswerable case is a question made from a document, asked ``without`` it; a sentence whose content is said
-    elsewhere is not used for one. ``words`` is a vocabulary of English. The same passages and seed give the same
-    cases."""
+    elsewhere is not used for one. ``words`` is a vocabulary of English. Where ``inquire`` has no question, the rules
+    make one. The same passages and seed give the same cases, if ``inquire`` does."""
     chance = random.Random(seed)  # noqa: S311 - cases are drawn, nothing is secret
     documents: dict[str, list[tuple[Passage, Sentence]]] = defaultdict(list)
     for passage in passages:
@@ -58,12 +68,14 @@ def generate(
             answerable = True
             if not wanted[True]:
                 continue
-        for made in _questions(sentence.text, words, chance)[:1]:  # one a sentence
+        by_rule = _questions(sentence.text, words, chance)[:1]  # one a sentence
+        inquired = inquire(passage, sentence)
+        for made in [inquired] if inquired else by_rule:
             terms = frozenset(content_terms(made.question))
             if any(len(terms & other) > _SAME * len(terms) for other in asked):
                 continue
             asked.append(terms)
-            cases.append(_case(made, passage, sentence, answerable))
+            cases.append(_case(made, passage, sentence, answerable, BY_LLM if inquired else ""))
             wanted[answerable] -= 1
     return cases
 
@@ -107,10 +119,10 @@ def _gaps(sentence: str, chance: random.Random) -> Sequence[Made]:
     return [Made(f"What is missing: {sentence[: fact.start()]}{_GAP}{sentence[fact.end() :]}", fact.group())]
 
 
-def _case(made: Made, passage: Passage, sentence: Sentence, answerable: bool) -> Case:
+def _case(made: Made, passage: Passage, sentence: Sentence, answerable: bool, how: str) -> Case:
     source = passage.document.source
     named = sha256("\n".join((source, sentence.text, made.question)).encode()).hexdigest()[:10]
-    kind = "cloze" if _GAP in made.question else "question"
+    kind = how or ("cloze" if _GAP in made.question else "question")
     if not answerable:
         return Case(f"made-{named}", made.question, False, without=(source,), tags=(GENERATED, kind, "left-out"))
     return Case(

@@ -19,7 +19,7 @@ from index.tokens import count_tokens
 from index.types import Hit, Passage
 from rag.select import path_above
 
-NAMES = ("answer", "judge", "rewrite")
+NAMES = ("answer", "judge", "question", "rewrite")
 MAX_PER_DOCUMENT = 3  # passages; the rest of the window is for other documents
 
 # Not seen and yet read by a model: controls, directions and their overrides, zero widths, tags, and the variation
