@@ -41,7 +41,7 @@ def test_half_of_the_documents_removed_is_significantly_worse(towns: World, suit
     for town in TOWNS[::2]:
         (towns.source / f"{town}.txt").unlink()
         (towns.source / f"{town}-later.txt").write_text(f"{town}\n\nNothing is known of {town} any more.\n")
-    towns.build()
+    towns.build(confirm_deletions=True)
     # What they said is evidence no more: the questions stay, and must be asked all the same.
     bare = replace(suite, cases=tuple(replace(case, evidence=()) for case in suite.cases))
     evaluate_with(towns.footnote, bare, tmp_path / "half")

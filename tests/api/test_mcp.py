@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 
 from api.bounds import MAX_BODY_BYTES
 from api.gate import Gate
+from api.keys import add_key, keys_file
 from api.mcp_server import PROBLEM, make_server
 from api.mcp_stdio import McpMissing
 from api.mcp_stdio import run as stdio
@@ -225,8 +226,10 @@ def test_on_loopback_only_its_own_names_are_answered_to(
 
 
 def test_elsewhere_any_name_is_answered_to(make_world: Callable[..., World], folder: Path, connect: Connect) -> None:
-    client = connect(make_world(folder, host="0.0.0.0").footnote)
-    assert client.post("/mcp", json=PING, headers={**HEADERS, "Host": "footnote.example"}).status_code == 200
+    world = make_world(folder, host="0.0.0.0")
+    key = add_key(keys_file(world.data), "ana")
+    headers = {**HEADERS, "Host": "footnote.example", "Authorization": f"Bearer {key}"}
+    assert connect(world.footnote).post("/mcp", json=PING, headers=headers).status_code == 200
 
 
 def test_a_call_over_a_mebibyte_is_refused(client: TestClient) -> None:
