@@ -10,7 +10,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -104,7 +104,8 @@ class ChatRequest(_Lenient):
             if message.role == "user" or message.role == "assistant"
         )
         text = self.messages[asked].content if asked >= 0 else ""
-        return (self.footnote or Narrowed()).question_of(text, before[-MAX_MESSAGES:], default_k)
+        question = (self.footnote or Narrowed()).question_of(text, before[-MAX_MESSAGES:], default_k)
+        return replace(question, plain=True)  # a chat shows the text, and nothing of what was said of its sentences
 
     def prompt_tokens(self) -> int:
         """o200k_base tokens of all that the messages say; 40 ms a hundred thousand characters at worst."""

@@ -8,7 +8,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from functools import partial
 from hashlib import sha256
@@ -189,10 +189,16 @@ class Footnote:
             self.encoder,
             reader=self.reader,
             reranker=self.reranker,
-            writer=self.writer if question.mode != "extractive" else None,
+            writer=self._writer_of(question),
             source_changed=partial(source_changed, self.settings.source, generation),
             options=AnswerOptions(min_confidence=self.min_confidence),
         )
+
+    def _writer_of(self, question: Question) -> Writer | None:
+        writer = self.writer if question.mode != "extractive" else None
+        if writer is None or not question.plain:
+            return writer
+        return replace(writer, options=replace(writer.options, unsupported="remove"))
 
     def search(self, query: str, k: int, documents: tuple[str, ...] = ()) -> tuple[str, list[Hit]]:
         """Name of the generation, and the ``k`` best passages. Raises NotFound when a named document is not indexed."""

@@ -11,7 +11,9 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
+from api.chat import data
 from api.guard import is_open
+from api.openai_errors import error_of, speaks_openai
 from api.sse import named
 from api.state import State
 
@@ -100,7 +102,7 @@ class _Reply:
         if not self._started:
             await problems.response(body, {"Retry-After": "2"})(scope, receive, self._send)
         elif self._stream:
-            event = named("error", body)
+            event = data(error_of(body)) if speaks_openai(body["instance"]) else named("error", body)
             await self._send({"type": "http.response.body", "body": event, "more_body": False})
         # Anything else breaks off, and the server closes the connection: half a document must not look whole.
 

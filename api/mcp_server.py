@@ -7,7 +7,7 @@ content; the text beside it is for models that are shown nothing else."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import anyio
@@ -35,7 +35,7 @@ PATH = "/mcp"
 PROBLEM = "footnote/problem"  # in _meta of a result; MCP wants a prefix for names of one's own
 _LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 _INSTRUCTIONS = (
-    "Answers from the documents that this Footnote indexes, each sentence quoted exactly and cited. Ask a whole "
+    "Answers from the documents that this Footnote indexes, each sentence cited and checked. Ask a whole "
     "question with ask; look for passages with search; read one of them with read_passage. When abstained is true, "
     "the documents don't say."
 )
@@ -120,7 +120,9 @@ _TOOLS: dict[str, _Tool] = {
         description="An answer in sentences of the documents, each cited to the character; or that they don't say.",
         takes=Asked,
         gives=TypeAdapter(Answer),
-        work=lambda state, asked: answered(state, asked.to_question(state.footnote.settings.passages)),
+        work=lambda state, asked: answered(
+            state, replace(asked.to_question(state.footnote.settings.passages), plain=True)
+        ),
         told=_told_answer,
     ),
     "read_passage": _Tool(
@@ -183,7 +185,8 @@ def make_http(state: State) -> tuple[Route, StreamableHTTPSessionManager]:
         stateless=True,
         security_settings=_security(state.footnote.settings.host),
     )
-    return _Counted(PATH, endpoint=StreamableHTTPASGIApp(manager), include_in_schema=False), manager
+    # POST alone: what a GET would open is a stream in which, without sessions, nothing is ever said.
+    return _Counted(PATH, endpoint=StreamableHTTPASGIApp(manager), methods=["POST"], include_in_schema=False), manager
 
 
 class _Counted(Route):

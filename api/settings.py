@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
 from limits import parse
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -112,6 +112,13 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="least serious log line written"
     )
+
+    @field_validator("request_timeout_s")
+    @classmethod
+    def _leaves_time_to_quote(cls, value: int, info: ValidationInfo) -> int:
+        if info.data.get("llm_url") and value <= info.data.get("llm_timeout_s", 0):
+            raise ValueError("it must be more than llm_timeout_s, or nobody hears of an LLM that took too long")
+        return value
 
     @field_validator("rate_limit")
     @classmethod

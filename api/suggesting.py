@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from collections import Counter
 
+import anyio
+
 from api.compose import Footnote
 from eval.suggest import suggestions
 from index.generation import Generation
@@ -24,6 +26,7 @@ class Suggester:
 
     def __init__(self, footnote: Footnote) -> None:
         self._footnote = footnote
+        self.asking = anyio.Lock()  # held by the one who asks: those who wait take no thread meanwhile
         self._lock = threading.Lock()
         self._made: tuple[str, list[str]] = ("", [])
 
@@ -35,7 +38,8 @@ class Suggester:
             return self._made
 
     def _make(self, generation: Generation) -> list[str]:
-        rows = range(0, len(generation.vectors), max(1, len(generation.vectors) // _PASSAGES))
+        every = generation.rows()
+        rows = every[:: max(1, len(every) // _PASSAGES)]
         words = frozenset(load_tokenizer(FOLDER / "tokenizer.json").get_vocab())
         taken: Counter[str] = Counter()
         kept: list[str] = []

@@ -97,6 +97,8 @@ def _sentence(answer: Answer, number: int, sentence: AnswerSentence) -> Check:
     what = f"sentence {number}"
     if answer.text[sentence.start : sentence.end] != sentence.text:
         return Check(what, False, f"is not at {sentence.start} to {sentence.end} of the text")
+    if not sentence.citations and sentence.verdict != "supported":
+        return Check(what, True, f"has no footnote, and is marked as {sentence.verdict}")
     known = {citation.n for citation in answer.citations}
     if not sentence.citations or not known.issuperset(sentence.citations):
         return Check(what, False, "has no footnote, or one that is not listed")

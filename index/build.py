@@ -68,7 +68,7 @@ def build(
         layout.generations.mkdir(exist_ok=True, mode=0o700)
         sweep(layout)
         found = _previous(layout)
-        served = found.store.known_files() if found is not None else {}
+        served = found.store.known_files() if found is not None else _last_known_files(layout)
         if found is not None and options.full:
             found.close()
         previous = None if options.full else found
@@ -77,7 +77,7 @@ def build(
         try:
             scanned = _scan(options, encoder, previous, progress)
             report = scanned.unchanged
-            if report is not None and _is_live(layout, previous):
+            if report is not None and _is_live(layout, previous, encoder):
                 named = "" if options.plan else report.generation
                 return _ended(layout, options, replace(report, generation=named, seconds=_since(started)), journal)
             ingest, report = _ingest(options, encoder, previous, served, scanned, staged, journal, progress)
@@ -93,7 +93,6 @@ def build(
                     progress("publishing", 0, 0)
                     adopt(layout, staged, report.generation)
                     publish(layout, report.generation, digest)
-                    shutil.rmtree(layout.held, ignore_errors=True)  # of an earlier state of the folder
                     collect(layout, report.generation)
                 else:
                     hold_back(layout, staged)
@@ -114,12 +113,29 @@ def _ended(layout: Layout, options: BuildOptions, report: IngestReport, journal:
     if not options.plan:
         if report.published or report.gate is None:  # what was held back is asked for again
             journal.discard()
+            shutil.rmtree(layout.held, ignore_errors=True)  # of an earlier state of the folder
         replace_file(layout.report, json.dumps(asdict(report), indent=1) + "\n")
     return report
 
 
 def _since(started: float) -> float:
     return round(time.monotonic() - started, 3)
+
+
+def _last_known_files(layout: Layout) -> dict[bytes, KnownFile]:
+    """The documents of the newest generation whose list of them can be read, where none can be started from: what has
+    vanished since would be deleted all the same."""
+    for name in reversed(layout.names()):
+        path = layout.generation(name) / "documents.db"
+        if path.is_file():
+            store = Store(path.resolve())
+            try:
+                return store.known_files()
+            except CorruptGeneration:
+                continue
+            finally:
+                store.close()
+    return {}
 
 
 def _previous(layout: Layout) -> Generation | None:
@@ -185,9 +201,10 @@ def _ingest(
         writer.close()
 
 
-def _is_live(layout: Layout, previous: Generation | None) -> bool:
-    """Whether ``previous`` is the live generation, and not one that stands in for it."""
-    if previous is None:
+def _is_live(layout: Layout, previous: Generation | None, encoder: Encoder) -> bool:
+    """Whether ``previous`` is the live generation, and not one that stands in for it; and goes by the encoder's name,
+    which the server looks at."""
+    if previous is None or previous.manifest.encoder["name"] != encoder.name:
         return False
     try:
         name, digest = read_current(layout)
@@ -200,7 +217,7 @@ def _is_unchanged(
     layout: Layout, options: BuildOptions, encoder: Encoder, report: IngestReport, previous: Generation | None
 ) -> bool:
     """Whether publishing would change nothing that anyone could see."""
-    if previous is None or not fits(previous, options, encoder) or not _is_live(layout, previous):
+    if previous is None or not fits(previous, options, encoder) or not _is_live(layout, previous, encoder):
         return False
     if report.added or report.changed or report.renamed or report.deleted:
         return False

@@ -175,7 +175,8 @@ class Generation:
         every = range(len(self.vectors))
         if not len(self.vectors.gone):
             return every
-        return list(np.setdiff1d(np.arange(len(every)), self.vectors.gone))
+        found: list[int] = np.setdiff1d(np.arange(len(every)), self.vectors.gone).tolist()
+        return found
 
     def close(self) -> None:
         self.store.close()

@@ -117,7 +117,9 @@ def verify(folder: Path, expected_sha256: str = "", unread: Container[str] = ())
         try:
             return path.stat().st_size == entry["size"] and (name in unread or _hash_file(path) == entry["sha256"])
         except OSError as error:  # a bad sector, or a file that went away meanwhile
-            raise CorruptGeneration(f"{name} of generation {folder.name}: {error}.", remedy=REBUILD) from error
+            raise CorruptGeneration(
+                f"{name} of generation {folder.name} cannot be read ({error.strerror}).", remedy=REBUILD
+            ) from error
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="verify") as pool:
         for name, whole in zip(manifest.files, pool.map(is_whole, manifest.files), strict=True):

@@ -47,7 +47,9 @@ class Store:
             with self._lock:
                 return self._db.execute(sql, values).fetchall()
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
-            raise CorruptGeneration(f"{self._path} cannot be read ({error}).", remedy=_REBUILD) from error
+            raise CorruptGeneration(
+                f"{self._path.name} cannot be read ({type(error).__name__}).", remedy=_REBUILD
+            ) from error
 
     # -- documents ---------------------------------------------------------------------------------------------------
 

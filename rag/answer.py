@@ -8,6 +8,7 @@ or nothing that it wrote is borne out.
 from __future__ import annotations
 
 import json
+import secrets
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import asdict, dataclass
@@ -193,8 +194,11 @@ def _check(question: Question) -> None:
 def _answer_id(
     question: Question, generation: str, models: tuple[Reader | Reranker | Writer | None, ...], options: AnswerOptions
 ) -> str:
-    """The same question put to the same generation and models with the same options has the same id, 20 hex digits."""
+    """The same question put to the same generation and models with the same options has the same id, 20 hex digits;
+    unless a Writer is among the models, who writes something else each time."""
     named = [generation, asdict(question), [model.fingerprint if model else "" for model in models], asdict(options)]
+    if any(isinstance(model, Writer) for model in models):
+        named.append(secrets.token_hex(8))
     return sha256(json.dumps(named).encode()).hexdigest()[:20]
 
 

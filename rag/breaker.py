@@ -13,7 +13,7 @@ from rag.types import Turn
 _FAILURES = 5  # one after the other, until it opens
 _PAUSE_S = 30.0  # until one request may try again
 
-_BLAMELESS = frozenset({"llm_too_long"})
+_BLAMELESS = frozenset({"llm_too_long", "llm_filtered"})
 """What is no sign of an endpoint in trouble."""
 
 

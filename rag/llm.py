@@ -250,6 +250,6 @@ def _check_end(reason: object) -> None:
     if reason == "length":
         raise LlmError("llm_too_long")
     if reason == "content_filter":
-        raise LlmError("llm_refused", "the endpoint filtered the reply")
+        raise LlmError("llm_filtered")
     if not reason:
         raise LlmError("llm_cut_off")

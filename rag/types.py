@@ -26,6 +26,7 @@ Fallback = Literal[
     "llm_bad_reply",
     "llm_cut_off",
     "llm_too_long",
+    "llm_filtered",
     "llm_declined",
     "llm_nothing_supported",
     "llm_context_too_small",
@@ -52,6 +53,7 @@ class Question:
     documents: tuple[str, ...] = ()  # document ids or sources to look in; all when empty
     without: tuple[str, ...] = ()  # document ids or sources not to look in, nor in documents with the same text
     sentences: int = 0  # quoted at most; 0 for as many as the question asks for
+    plain: bool = False  # asked by a client that shows no verdicts: what is not borne out is left out for certain
     mode: Literal["", Mode] = ""  # "" for generative where there is an LLM; "extractive" asks none
 
 

@@ -108,7 +108,7 @@ def write(
             if _is_declined(draft.text):
                 declined = True
                 continue
-            found = _check(draft, context, generation, encoder, writer.checker, source_changed)
+            found = _check(draft, context, generation, encoder, writer.checker, source_changed, until)
             supported = found.judgement.verdict == "supported"
             if supported and not found.citations:
                 told.removed_citations += 1
@@ -167,11 +167,12 @@ def _check(
     encoder: Encoder,
     checker: Checker,
     source_changed: SourceChanged,
+    until: float,
 ) -> _Checked:
     passages = [context.passages[n - 1] for n in draft.cited if 1 <= n <= len(context.passages)]
     if not passages:
         return _Checked(draft.text, _UNCITED)
-    judgement, spots = _borne_out(draft.text, passages, generation, encoder, checker)
+    judgement, spots = _borne_out(draft.text, passages, generation, encoder, checker, until)
     citations = [
         cite(
             generation,
@@ -189,7 +190,7 @@ def _check(
 
 
 def _borne_out(
-    text: str, passages: Sequence[Passage], generation: Generation, encoder: Encoder, checker: Checker
+    text: str, passages: Sequence[Passage], generation: Generation, encoder: Encoder, checker: Checker, until: float
 ) -> tuple[Judgement, Sequence[tuple[Passage, Sentence]]]:
     """The judgement of ``text``, and the sentences that bear it out; none unless it is supported.
 
@@ -204,6 +205,8 @@ def _borne_out(
     vectors = np.concatenate([generation.sentences.rows(one.row, one.row + 1) for _, one in spots])  # (n, dim)
     by_meaning = np.argsort(-(vectors @ encoder.encode_query(text)), kind="stable")[:_NEAREST].tolist()
     for some in (by_words, (*by_words, *by_meaning[:1]), by_meaning):
+        if time.monotonic() >= until:
+            raise LlmError("llm_timeout")  # an LLM that judges takes its time as well
         few = sorted(set(some))
         judged = checker.verify(text, [evidence[i] for i in few])
         if judged.verdict == "supported":

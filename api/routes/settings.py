@@ -27,7 +27,8 @@ async def settings(request: Request) -> SettingList:
 async def suggestions(request: Request, response: Response) -> Suggestions:
     """A few questions that the documents answer, the same for as long as a generation is live."""
     state = state_of(request)
-    generation, questions = await state.gate.run(state.suggester.suggest)
+    async with state.suggester.asking:
+        generation, questions = await state.gate.run(state.suggester.suggest)
     response.headers[GENERATION_HEADER] = generation
     return Suggestions(generation=generation, questions=questions)
 
@@ -50,13 +51,13 @@ def _entry(name: str, value: object, given: bool, description: str) -> SettingEn
 
 
 def _without_the_machine(value: str | Path) -> str:
-    """A path's last part, an address without user, password and query, and any other text as it is."""
+    """A path's last part, an address's host and port, and any other text as it is."""
     text = str(value)
-    if isinstance(value, Path) or text.startswith("~") or _is_absolute(text):
-        return PureWindowsPath(text).name or PurePosixPath(text).name
     if "://" in text:
         parts = urlsplit(text)
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], "", "", ""))
+    if isinstance(value, Path) or text.startswith(("~", ".")) or _is_absolute(text):
+        return PureWindowsPath(text).name or PurePosixPath(text).name
     return text
 
 

@@ -105,13 +105,13 @@ def _known(bench: Bench, done: Path, pool: Sequence[str]) -> dict[str, Any] | No
 def _synthetic(bench: Bench, folder: Path, pool: Sequence[str]) -> Load:
     """The encoder that stands in, with the real one's vectors of ``pool`` written to files for it."""
     base = folder / f"pool-{bench.about.model_fingerprint[:16]}-{hash_of(pool)[:16]}"
-    if not base.with_suffix(".npy").is_file():
+    if not base.with_suffix(".f32").is_file():
         bench.told("real vectors", 0, 1)
         encoder = bench.load()
         base.with_suffix(".txt").write_text("\n".join(pool) + "\n", "utf-8")
-        part = base.with_name(f"{base.name}.part.npy")
-        np.save(part, np.stack([encoder.encode_query(sentence) for sentence in pool]))
-        part.replace(base.with_suffix(".npy"))
+        part = base.with_name(f"{base.name}.part.f32")
+        np.stack([encoder.encode_query(sentence) for sentence in pool]).astype(np.float32).tofile(part)
+        part.replace(base.with_suffix(".f32"))
     return partial(load_synthetic, base, _WINDOW)
 
 

@@ -22,6 +22,7 @@ const FALLBACKS = {
   llm_bad_reply: "The language model's reply could not be read",
   llm_cut_off: "The language model's reply was cut off",
   llm_too_long: "The language model's reply was too long",
+  llm_filtered: "The language model's server kept the reply back",
   llm_declined: "The language model found no answer in the passages",
   llm_nothing_supported: "Nothing that the language model wrote is supported by the documents",
   llm_context_too_small: "The passages do not fit what the language model may be sent",

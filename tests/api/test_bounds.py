@@ -304,3 +304,13 @@ def test_a_request_that_takes_too_long_is_ended(world: World, connect: Connect, 
         assert response.headers["retry-after"] == "2"
     assert (told["title"], told["detail"]) == ("The request took too long", "It was ended after 1 s.")
     assert client.get("/v1/index").status_code == 200
+
+
+def test_a_chat_that_takes_too_long_ends_with_an_error_that_its_clients_read(world: World, connect: Connect) -> None:
+    settings = Settings(
+        source=world.source, data=world.data, encoder=world.encoder.name, reader=False, request_timeout_s=1
+    )
+    client = connect(Slow(settings, encoder=lambda: world.encoder, in_child=False))
+    chat = {"model": "footnote", "stream": True, "messages": [{"role": "user", "content": OPENED["question"]}]}
+    *_, last = client.post("/v1/chat/completions", json=chat).text.strip().split("\n\n")
+    assert json.loads(last.removeprefix("data: "))["error"]["message"] == "It was ended after 1 s."

@@ -108,6 +108,15 @@ def test_mending_the_document_publishes_and_embeds_nothing_twice(gated: World) -
         gated.footnote.accept()
 
 
+def test_a_change_that_was_taken_back_cannot_be_published_any_more(gated: World) -> None:
+    rewrite(gated, "has 30 old bells of bronze", "was pulled down, bells and all")
+    assert not outcome(gated).passed
+    rewrite(gated, "was pulled down, bells and all", "has 30 old bells of bronze")
+    assert gated.build().published is False
+    with pytest.raises(NotFound):
+        gated.footnote.accept()
+
+
 def test_what_is_held_back_can_be_published_all_the_same(gated: World) -> None:
     rewrite(gated, "has 30 old bells", "has 31 old bells")
     assert not outcome(gated).passed

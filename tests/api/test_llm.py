@@ -97,7 +97,7 @@ MISBEHAVIOURS: dict[str, tuple[Behaviour, str]] = {
         sends(HEAD + event("The harbour was opened in 19", "length") + b"data: [DONE]\n\n"),
         "llm_too_long",
     ),
-    "filtered": (sends(HEAD + event("", "content_filter") + b"data: [DONE]\n\n"), "llm_refused"),
+    "filtered": (sends(HEAD + event("", "content_filter") + b"data: [DONE]\n\n"), "llm_filtered"),
     "a footnote that was not given": (says("The harbour was opened in 1911 [9]."), "llm_nothing_supported"),
     "no footnote": (says("The harbour was opened in 1911."), "llm_nothing_supported"),
     "a false number": (says(FALSE), "llm_nothing_supported"),
@@ -176,7 +176,9 @@ def test_the_stream_adds_up_to_the_answer(port: Callable[..., World], connect: C
     assert [name for name, _ in events] == ["passages", "sentence", "sentence", "done"]
     assert [data["sentence"] for _, data in events[1:-1]] == whole["sentences"]
     assert [one for _, data in events[1:-1] for one in data["citations"]] == whole["citations"]
-    assert {**events[-1][1], "timings_ms": {}} == {**whole, "timings_ms": {}}
+    own = {"timings_ms": {}, "answer_id": ""}  # what is written is another text each time, so it has another id
+    assert {**events[-1][1], **own} == {**whole, **own}
+    assert events[-1][1]["answer_id"] != whole["answer_id"]
 
 
 def test_an_endpoint_that_does_not_stream(port: Callable[..., World], connect: Connect, played: Any) -> None:
@@ -345,6 +347,16 @@ def test_what_is_not_borne_out_can_be_marked(port: Callable[..., World], connect
         (False, 0), (True, 1), (True, 1), (False, 0),
     ]  # fmt: skip
     assert given["removed_sentences"] == 0
+
+
+def test_a_chat_shows_no_marks_so_it_gets_nothing_to_mark(
+    port: Callable[..., World], connect: Connect, played: Any
+) -> None:
+    client = connect(port(played(says(f"{FALSE} {GOOD} The harbour is nice.")).url, llm_unsupported="mark").footnote)
+    chat = {"model": "footnote", "messages": [{"role": "user", "content": QUESTION}]}
+    reply = client.post("/v1/chat/completions", json=chat).json()
+    assert reply["choices"][0]["message"]["content"] == GOOD.replace(" [1]", "")
+    assert (reply["footnote"]["mode"], reply["footnote"]["fallback"]) == ("generative", "")
 
 
 def test_a_follow_up_is_rewritten_by_the_llm(port: Callable[..., World], connect: Connect, played: Any) -> None:

@@ -232,6 +232,10 @@ def test_elsewhere_any_name_is_answered_to(make_world: Callable[..., World], fol
     assert connect(world.footnote).post("/mcp", json=PING, headers=headers).status_code == 200
 
 
+def test_no_stream_is_opened_in_which_nothing_would_be_said(client: TestClient) -> None:
+    assert_problem(client.get("/mcp", headers=HEADERS), 405)
+
+
 def test_a_call_over_a_mebibyte_is_refused(client: TestClient) -> None:
     response = client.post("/mcp", content=b" " * (MAX_BODY_BYTES + 1), headers=HEADERS)
     assert_problem(response, 413)

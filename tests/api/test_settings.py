@@ -127,3 +127,11 @@ def test_the_environment_is_read_in_one_place() -> None:
     assert set(readers_of_the_environment()) - {"api/settings.py"} == TELLS_LIBRARIES
     text = (ROOT / "index" / "export.py").read_text("utf-8")
     assert text.count("os.environ") == text.count("os.environ.setdefault(")  # sets, and never reads
+
+
+def test_an_llm_has_less_time_than_the_request_it_writes_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FOOTNOTE_LLM_TIMEOUT_S", "120")
+    assert load_settings().request_timeout_s == 120  # without an LLM nothing waits for it
+    monkeypatch.setenv("FOOTNOTE_LLM_URL", "http://127.0.0.1:1/v1")
+    with pytest.raises(SettingsError, match="llm_timeout_s"):
+        load_settings()

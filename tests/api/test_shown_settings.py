@@ -52,7 +52,7 @@ def test_a_secret_is_never_told(tmp_path: Path) -> None:
         "llm_api_key", "remote_key", "spare_api_key", "keys", "people"
     ]  # fmt: skip
     assert entries["spare_api_key"].given
-    assert entries["spare_url"].value == "http://127.0.0.1:8080/v1"
+    assert entries["spare_url"].value == "http://127.0.0.1:8080"
     assert entries["spare_max_tokens"].value == 100
     assert "hush" not in str(entries)
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+from index.build import build
 from tests.api.conftest import Connect, assert_problem
 from tests.conftest import World
 
@@ -50,3 +52,20 @@ def test_with_nothing_indexed_there_is_nothing_to_suggest(
     make_world: Callable[..., World], connect: Connect, folder: Path
 ) -> None:
     assert_problem(connect(make_world(folder).footnote).get("/v1/suggestions"), 503, "Nothing is indexed yet")
+
+
+def test_what_is_gone_from_an_index_that_was_extended_is_passed_over(
+    make_world: Callable[..., World], connect: Connect, tmp_path: Path
+) -> None:
+    source = tmp_path / "boats"
+    source.mkdir()
+    for number in range(100):
+        (source / f"{number:03}.txt").write_text(f"The boat number {number} was built by Ilse Brandt in 1911.")
+    world = make_world(source)
+    world.build()
+    (source / "000.txt").write_text("The boat number 0 was burnt by nobody in 1912.")
+    build(replace(world.footnote.build_options(), extend_from=10), world.encoder)
+    told = connect(world.footnote).get("/v1/suggestions").json()
+    assert told["generation"] == "000002", told
+    with world.footnote.library.pin() as generation:
+        assert list(generation.vectors.gone) == [0]

@@ -120,6 +120,15 @@ def test_a_tampered_answer_fails_with_the_reason_even_when_it_is_sealed_anew(
     assert any(named in failure for failure in failures(bundle, world.source)), failures(bundle, world.source)
 
 
+def test_a_sentence_that_is_marked_needs_no_footnote(bundle: Path, world: World) -> None:
+    def doubt(answer: Raw) -> None:
+        drop_footnote(answer)
+        answer["sentences"][0]["verdict"] = "unsupported"
+
+    tampered(bundle, doubt, sealed=True)
+    assert not [failure for failure in failures(bundle, world.source) if "sentence 1" in failure]
+
+
 def test_what_no_footnote_can_show_is_under_the_seal(bundle: Path, world: World) -> None:
     tampered(bundle, lambda answer: answer.update(confidence=1.0, question="When was it closed?"))
     assert failures(bundle, world.source) == ["seal: the answer was changed afterwards"]

@@ -118,7 +118,7 @@ def test_no_more_is_kept_than_the_budget(retrieved: list[tuple[str, str]], budge
 
 def test_a_synthetic_sentence_is_near_its_own_vector_whatever_stands_around_it(tmp_path: Path) -> None:
     pool = [f"Sentence {i}." for i in range(8)]
-    np.save(tmp_path / "pool.npy", np.eye(8, 64, dtype=np.float32))
+    np.eye(8, 64, dtype=np.float32).tofile(tmp_path / "pool.f32")
     (tmp_path / "pool.txt").write_text("\n".join(pool) + "\n")
     encoder = load_synthetic(tmp_path / "pool", 32)
     text = "Sentence 3. And another."

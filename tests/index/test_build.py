@@ -101,6 +101,16 @@ def test_a_changed_file_costs_the_passages_that_changed(shelf: Shelf) -> None:
     assert len(shelf.embedded) == report.passages_embedded
 
 
+def test_an_encoder_that_goes_by_another_name_is_written_down(shelf: Shelf) -> None:
+    """The server refuses an index whose encoder it does not know by name; a build must mend that."""
+    named = FakeEncoder()
+    named.name = "moved"
+    report = shelf.build(named)
+    assert (report.published, report.passages_embedded) == (True, 0)
+    with shelf.open() as generation:
+        assert generation.manifest.encoder["name"] == "moved"
+
+
 def test_a_renamed_file_costs_nothing(shelf: Shelf) -> None:
     (shelf.source / "tides.txt").rename(shelf.source / "moon.txt")
     report = shelf.build()

@@ -128,6 +128,16 @@ def test_what_was_deleted_is_found_no_more_and_its_text_is_gone_from_the_disk(pa
     assert b"Elsinore" not in stored and b"Hollyhock papers" not in stored
 
 
+def test_documents_left_out_are_left_out_of_an_extended_index_too(pages: Shelf) -> None:
+    pages.write("050.md", page(50) + "\n\nA note was pinned here by the pilot.")
+    pages.build(**EXTENDS)
+    with pages.open() as generation:
+        assert len(generation.store.passages(generation.rows())) == len(generation.lexical)
+        without = generation.store.resolve(["050.md"])
+        hits = search(generation, [make_query("Who pinned a note?", FakeEncoder())], k=500, without=without)
+        assert hits and all(hit.passage.document.source != "050.md" for hit in hits)
+
+
 def test_a_large_change_is_written_anew(pages: Shelf) -> None:
     for number in range(40):
         pages.write(f"{number:03}.md", page(number + 300))

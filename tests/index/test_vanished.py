@@ -98,3 +98,13 @@ def test_a_small_folder_is_not_asked_about(shelf: Shelf) -> None:
     for name in ("tides.txt", "lamps.txt"):
         (shelf.source / name).unlink()
     assert shelf.build().deleted == ("lamps.txt", "tides.txt")
+
+
+def test_where_no_generation_is_whole_any_more_it_is_asked_too(library: Shelf) -> None:
+    """What is damaged cannot be served, and its list of documents can still be read."""
+    path = library.live_folder / "vectors.faiss"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    delete(library, 7)
+    with pytest.raises(NeedsConfirmation, match="7 of the 20 documents"):
+        library.build()
+    assert library.build(confirm_deletions=True).documents == 13

@@ -7,6 +7,7 @@ import pytest
 from rag.breaker import Guarded
 from rag.errors import LlmError
 from rag.llm import reply
+from rag.types import Fallback
 from tests.fakes import FakeLLM
 
 ERROR = LlmError("llm_error", "status 500")
@@ -74,9 +75,10 @@ def test_while_one_tries_the_others_do_not() -> None:
     assert ask(llm) == "yes"
 
 
-def test_a_reply_that_reached_its_limit_is_no_failure() -> None:
-    llm = Guarded(FakeLLM(*[("some", LlmError("llm_too_long"))] * 6, "yes"))
-    assert [ask(llm) for _ in range(7)] == ["llm_too_long"] * 6 + ["yes"]
+@pytest.mark.parametrize("code", ["llm_too_long", "llm_filtered"])
+def test_a_reply_that_reached_its_limit_or_was_kept_back_is_no_failure(code: Fallback) -> None:
+    llm = Guarded(FakeLLM(*[("some", LlmError(code))] * 6, "yes"))
+    assert [ask(llm) for _ in range(7)] == [code] * 6 + ["yes"]
 
 
 def test_each_failure_is_told() -> None:

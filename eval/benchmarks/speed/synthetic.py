@@ -70,9 +70,10 @@ def _unit(vector: Vector) -> Vector:
 
 
 def load_synthetic(base: Path, window: int) -> SyntheticEncoder:
-    """From ``base``.npy, vectors, and ``base``.txt, the sentences they are of, a line each. Importable by a child."""
+    """From ``base``.f32, vectors, and ``base``.txt, the sentences they are of, a line each. Importable by a child."""
     pool = base.with_suffix(".txt").read_text("utf-8").splitlines()
-    return SyntheticEncoder(np.load(base.with_suffix(".npy")), pool, window=window)
+    vectors = np.fromfile(base.with_suffix(".f32"), dtype=np.float32).reshape(len(pool), -1)
+    return SyntheticEncoder(vectors, pool, window=window)
 
 
 def load_hashing() -> SyntheticEncoder:
