@@ -11,7 +11,7 @@ import json
 import secrets
 import time
 from collections.abc import Generator, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import TypeVar
 
@@ -196,7 +196,8 @@ def _answer_id(
 ) -> str:
     """The same question put to the same generation and models with the same options has the same id, 20 hex digits;
     unless a Writer is among the models, who writes something else each time."""
-    named = [generation, asdict(question), [model.fingerprint if model else "" for model in models], asdict(options)]
+    asked = asdict(replace(question, plain=False))  # which only matters where somebody writes
+    named = [generation, asked, [model.fingerprint if model else "" for model in models], asdict(options)]
     if any(isinstance(model, Writer) for model in models):
         named.append(secrets.token_hex(8))
     return sha256(json.dumps(named).encode()).hexdigest()[:20]

@@ -89,15 +89,20 @@ def match(term: str, present: Set[str]) -> float:
     """How well the best of ``present`` stands for ``term``, in [0, 1]."""
     if term in present:
         return 1.0
-    if any(_is_variant(term, other) for other in present):
+    if _has_variant(term, present):
         return _VARIANT
     return _RELATED if _related().get(term, frozenset()) & present else 0.0
 
 
-def _is_variant(one: str, other: str) -> bool:
-    if one[:_MIN_STEM] != other[:_MIN_STEM] or abs(len(one) - len(other)) > _MAX_SUFFIX:
+def _has_variant(term: str, present: Set[str]) -> bool:
+    """Whether one of two begins with the other, is at most _MAX_SUFFIX longer, and the shorter has a stem's length."""
+    length = len(term)
+    if length < _MIN_STEM:
         return False
-    return min(len(one), len(other)) >= _MIN_STEM and (one.startswith(other) or other.startswith(one))
+    if any(term[:shorter] in present for shorter in range(max(_MIN_STEM, length - _MAX_SUFFIX), length)):
+        return True
+    longest = length + _MAX_SUFFIX
+    return any(other.startswith(term) and len(other) <= longest for other in present)
 
 
 @cache

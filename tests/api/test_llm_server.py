@@ -73,7 +73,7 @@ def test_its_babble_is_not_given_for_an_answer(
     url, model = babbler
     world = make_world(
         fill(tmp_path / "port"), llm_url=url, llm_model=model, llm_timeout_s=120.0, llm_idle_s=60.0,
-        llm_max_tokens=64, min_confidence=0.0,
+        request_timeout_s=200, llm_max_tokens=64, min_confidence=0.0,
     )  # fmt: skip
     world.build()
     client = connect(world.footnote)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from index.types import Hit
-from rag.asked import ask, coverage, focus_of, match
+from rag.asked import _MAX_SUFFIX, _MIN_STEM, _has_variant, ask, coverage, focus_of, match
 from rag.select import candidates, select
 from tests.rag.corpus import flat, hit
 
@@ -108,3 +111,14 @@ def test_so_many_of_the_best_are_quoted_when_that_is_asked_for() -> None:
     assert three == ["It was opened in 1925.", "A storm came.", "Gulls live here."]  # in reading order, none twice
     assert len(select(question, ranked)) < 3
     assert select(question, [], 3) == []
+
+
+@given(
+    term=st.text("abc", min_size=1, max_size=9), present=st.sets(st.text("abc", min_size=1, max_size=12), max_size=8)
+)
+def test_a_variant_is_found_as_by_a_look_at_every_word(term: str, present: set[str]) -> None:
+    def is_variant(one: str, other: str) -> bool:
+        shorter, longer = sorted((one, other), key=len)
+        return longer.startswith(shorter) and len(shorter) >= _MIN_STEM and len(longer) - len(shorter) <= _MAX_SUFFIX
+
+    assert _has_variant(term, present - {term}) == any(is_variant(term, other) for other in present - {term})
