@@ -33,8 +33,8 @@ serve: $(STAMP) ## index seeds/ into data/ and serve it on http://127.0.0.1:8000
 index: $(STAMP) ## bring the index in data/ up to date with seeds/
 	@$(BIN)/footnote index
 
-test: $(DEV) ## run every test, and hold the coverage of branches to its floor
-	$(BIN)/python -m pytest --cov --cov-report=
+test: $(DEV) ## run every test, a file at a time on each core, and hold the coverage of branches to its floor
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=
 
 check: $(DEV) ## lint, formatting, types and layers
 	$(BIN)/ruff check .
