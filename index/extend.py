@@ -25,7 +25,7 @@ from index.generation import SENTENCES, SENTENCES_TAIL, VECTORS, Generation
 from index.linking import link
 from index.types import Matrix
 
-EXTEND_FROM = 5_000  # writing as many passages anew takes some two seconds
+EXTEND_FROM = 5_000  # as many passages are written anew in a few seconds
 _MOST_GONE = 0.02  # of all rows; they count in BM25's mean length of a passage
 _MOST_ADDED = 0.2  # of the base; the tail is searched exactly
 
