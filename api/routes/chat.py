@@ -46,7 +46,7 @@ async def _stream(state: State, body: ChatRequest, base: str) -> Response:
     first, events = await begin(state, body.to_question(state.footnote.settings.passages))
     try:
         prompt_tokens = await state.gate.run(body.prompt_tokens) if body.with_usage else None
-    except BaseException:
+    except BaseException:  # cancelled too: the generation must be let go
         events.close()  # type: ignore[attr-defined] # a generator
         raise
     chunks = Chunks(first.generation, prompt_tokens, base)

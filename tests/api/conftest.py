@@ -19,6 +19,9 @@ from structlog.testing import LogCapture
 import api.routes
 from api.app import create_app
 from api.compose import Footnote
+from api.settings import Settings
+from index.errors import CorruptGeneration
+from rag.types import Event, PassagesFound, Question
 from tests.api.towns import write_towns
 from tests.conftest import World, serve
 
@@ -116,3 +119,24 @@ def assert_openai_error(response: Any, status: int, code: str) -> dict[str, Any]
 def assert_no_secret(response: Any) -> None:
     for secret in ("/tmp/", "/srv/", "Traceback", "Error", 'File "', "site-packages", "sqlite", "0x"):
         assert secret not in response.text
+
+
+class Failing(Footnote):
+    """Fails after the passages, or at once."""
+
+    error: Exception = CorruptGeneration("The stored text of passage 3 in /srv/footnote is damaged.")
+    at_once = False
+
+    def ask(self, question: Question) -> Iterator[Event]:
+        for event in super().ask(question):
+            if self.at_once or not isinstance(event, PassagesFound):
+                raise self.error
+            yield event
+
+
+@pytest.fixture
+def failing(world: World) -> Iterator[Failing]:
+    settings = Settings(source=world.source, data=world.data, encoder=world.encoder.name, reader=False)
+    footnote = Failing(settings, encoder=lambda: world.encoder, in_child=False)
+    yield footnote
+    footnote.close()

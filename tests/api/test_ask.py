@@ -1,16 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
 
-from api.compose import Footnote
-from api.settings import Settings
-from index.errors import CorruptGeneration
-from rag.types import Done, Event, PassagesFound, Question
-from tests.api.conftest import Connect, assert_problem, events_of
+from rag.types import Done, Question
+from tests.api.conftest import Connect, Failing, assert_problem, events_of
 from tests.conftest import EMOJI, HARBOUR, World
 
 OPENED = "When was the harbour opened?"
@@ -162,27 +159,6 @@ def test_a_line_separator_in_a_document_does_not_break_an_event(
     body = connect(world.footnote).post("/v1/ask", json={"question": "What does the crane lift?", "stream": True})
     assert body.text.isascii()
     assert [name for name, _ in events_of(body.text)][-1] == "done"
-
-
-class Failing(Footnote):
-    """Fails after the passages, or at once."""
-
-    error: Exception = CorruptGeneration("The stored text of passage 3 in /srv/footnote is damaged.")
-    at_once = False
-
-    def ask(self, question: Question) -> Iterator[Event]:
-        for event in super().ask(question):
-            if self.at_once or not isinstance(event, PassagesFound):
-                raise self.error
-            yield event
-
-
-@pytest.fixture
-def failing(world: World) -> Iterator[Failing]:
-    settings = Settings(source=world.source, data=world.data, encoder=world.encoder.name, reader=False)
-    footnote = Failing(settings, encoder=lambda: world.encoder, in_child=False)
-    yield footnote
-    footnote.close()
 
 
 def test_a_stream_that_fails_ends_with_a_problem(failing: Failing, connect: Connect) -> None:

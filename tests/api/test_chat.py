@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import httpx2
@@ -11,14 +10,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from api.bounds import MAX_BODY_BYTES
-from api.compose import Footnote
 from api.gate import Gate
 from api.problems import problem, response
-from api.settings import Settings
 from index.errors import CorruptGeneration
 from index.tokens import count_tokens
-from rag.types import Event, PassagesFound, Question
-from tests.api.conftest import Connect, Live, assert_openai_error
+from tests.api.conftest import Connect, Failing, Live, assert_openai_error
 from tests.api.test_concurrency import Paced, paced, publish, wait_for  # noqa: F401 - a fixture
 from tests.conftest import HARBOUR, World
 
@@ -221,27 +217,6 @@ def test_usage_is_the_last_chunk_when_it_is_asked_for(client: TestClient) -> Non
 def test_each_sentence_is_a_chunk(client: TestClient) -> None:
     chunks = stream(client, COSTS, footnote={"sentences": 3})
     assert len(chunks) == 1 + 3 + 1
-
-
-class Failing(Footnote):
-    """Fails after the passages."""
-
-    error: Exception = CorruptGeneration("The stored text of passage 3 in /srv/footnote is damaged.")
-    at_once = False
-
-    def ask(self, question: Question) -> Iterator[Event]:
-        for event in super().ask(question):
-            if self.at_once or not isinstance(event, PassagesFound):
-                raise self.error
-            yield event
-
-
-@pytest.fixture
-def failing(world: World) -> Iterator[Failing]:
-    settings = Settings(source=world.source, data=world.data, encoder=world.encoder.name, reader=False)
-    footnote = Failing(settings, encoder=lambda: world.encoder, in_child=False)
-    yield footnote
-    footnote.close()
 
 
 @pytest.mark.parametrize(

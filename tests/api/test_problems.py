@@ -112,17 +112,17 @@ def broken(world: World) -> Iterator[Broken]:
     [
         (BadQuestion("The question is empty."), 422, None),
         (NoGeneration("x"), 503, "2"),
-        (IncompatibleIndex("made with the encoder '/tmp/model'"), 503, "2"),
-        (CorruptGeneration("/tmp/data/documents.db cannot be read"), 503, "2"),
+        (IncompatibleIndex("made with the encoder '/srv/model'"), 503, "2"),
+        (CorruptGeneration("/srv/data/documents.db cannot be read"), 503, "2"),
         (NotFound("There is no passage 'x'."), 404, None),
-        (Busy("Another process is writing to /tmp/data."), 409, None),
-        (SourceError("The source folder /tmp/x cannot be opened."), 409, None),
+        (Busy("Another process is writing to /srv/data."), 409, None),
+        (SourceError("The source folder /srv/x cannot be opened."), 409, None),
         (NeedsConfirmation("7 of the 10 documents indexed are gone."), 409, None),
-        (EncoderError("/tmp/model.onnx is damaged."), 503, "2"),
-        (BuildFailed("The build failed (OSError: /tmp/x)."), 500, None),
+        (EncoderError("/srv/model.onnx is damaged."), 503, "2"),
+        (BuildFailed("The build failed (OSError: /srv/x)."), 500, None),
         (Overloaded("The server is busy."), 503, "2"),
-        (FootnoteError("/tmp/x"), 500, None),
-        (ZeroDivisionError("/tmp/x"), 500, None),
+        (FootnoteError("/srv/x"), 500, None),
+        (ZeroDivisionError("/srv/x"), 500, None),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )
@@ -167,7 +167,7 @@ def test_without_an_index_every_route_that_needs_one_says_so(
 
 
 def test_an_index_made_with_another_encoder(make_world: Callable[..., World], connect: Connect, world: World) -> None:
-    settings = Settings(source=world.source, data=world.data, encoder="/tmp/another", reader=False)
+    settings = Settings(source=world.source, data=world.data, encoder="/srv/another", reader=False)
     client = connect(Footnote(settings, encoder=lambda: world.encoder, in_child=False))
     assert_problem(client.post("/v1/ask", json={"question": "x"}), 503, "The index does not fit the settings")
     ready = client.get("/readyz")
