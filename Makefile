@@ -6,7 +6,7 @@ STAMP  := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help serve index test check format train clean
+.PHONY: help serve index test fault check format train clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -35,6 +35,9 @@ index: $(STAMP) ## bring the index in data/ up to date with seeds/
 
 test: $(DEV) ## run every test, a file at a time on each core, and hold the coverage of branches to its floor
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=
+
+fault: $(DEV) ## try every fault as often as MINUTES=90 allow, and write docs/fault-record.md
+	$(BIN)/python -m tests.faults.record --minutes $(or $(MINUTES),90)
 
 check: $(DEV) ## lint, formatting, types and layers
 	$(BIN)/ruff check .

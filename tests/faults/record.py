@@ -1,0 +1,100 @@
+"""Runs every campaign at its release count, as far as the minutes given allow, and writes docs/fault-record.md.
+
+python -m tests.faults.record --minutes 90
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+RECORD = ROOT / "docs" / "fault-record.md"
+# Campaigns that measure what a server does under load have the machine to themselves, after the others.
+_ALONE_SHARE = 0.3
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--minutes", type=float, default=90.0, help="for all campaigns together (90)")
+    minutes = parser.parse_args().minutes
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        lines = Path(folder) / "record.jsonl"
+        together = _run(["-n", "auto", "--dist", "worksteal", "-m", "not alone"], lines, minutes * (1 - _ALONE_SHARE))
+        alone = _run(["-m", "alone"], lines, minutes * _ALONE_SHARE)
+        read = [json.loads(line) for line in lines.read_text("utf-8").splitlines()] if lines.exists() else []
+    took = (time.monotonic() - began) / 60
+    RECORD.write_text(render(read, minutes=minutes, took=took, about=_about()), "utf-8")
+    print(f"{RECORD.relative_to(ROOT)}: {len(read)} lines, {took:.0f} minutes")  # noqa: T201
+    return together or alone
+
+
+def _run(options: Sequence[str], lines: Path, minutes: float) -> int:
+    environment = {**os.environ, "FOOTNOTE_FAULT_MINUTES": str(minutes), "FOOTNOTE_FAULT_RECORD": str(lines)}
+    limit = str(int(minutes * 60 + 600))  # a campaign that hangs is ended, one that has much to do is not
+    command = [sys.executable, "-m", "pytest", "tests/faults", "--timeout", limit, "--no-cov", *options]
+    return subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode
+
+
+def _about() -> dict[str, str]:
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    return {
+        "commit": commit.stdout.strip() or "unknown",
+        "date": datetime.now(UTC).date().isoformat(),
+        "cores": str(os.cpu_count()),
+    }
+
+
+def render(lines: Sequence[Mapping[str, Any]], *, minutes: float, took: float, about: Mapping[str, str]) -> str:
+    """The record as Markdown: campaigns and their counts, then the null controls."""
+    campaigns = sorted((line for line in lines if line["kind"] == "campaign"), key=_order)
+    controls = sorted((line for line in lines if line["kind"] == "control"), key=_order)
+    out = [
+        "# Fault record",
+        "",
+        f"Written by `make fault MINUTES={minutes:g}` on {about['date']} at commit {about['commit']}, on {about['cores']} "
+        f"cores, in {took:.0f} minutes. What each row is for stands in [failure-modes.md](failure-modes.md).",
+        "",
+        "A campaign ends at its release count or when its share of the minutes is spent. No failure in n trials bounds the "
+        "rate of failure at 3/n, with 95 % confidence.",
+        "",
+        "| row | what was tried | trials | of | held | seconds | counted |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for line in campaigns:
+        notes = ", ".join(f"{name} {value}" for name, value in line["notes"].items())
+        held = "yes" if line["ok"] else "**no**"
+        out.append(
+            f"| {line['row']} | {line['what']} | {line['trials']} | {line['of']} | {held} | {line['seconds']:g} | {notes} |"
+        )
+    out += [
+        "",
+        "## Null controls",
+        "",
+        "The same trials with the protection taken out. They have to fail, or the campaign above could not have.",
+        "",
+        "| row | taken out | failed | of |",
+        "|---|---|---|---|",
+    ]
+    out += [f"| {line['row']} | {line['what']} | {line['failed']} | {line['of']} |" for line in controls]
+    return "\n".join(out) + "\n"
+
+
+def _order(line: Mapping[str, Any]) -> tuple[str, int, str]:
+    return line["row"][0], int("".join(filter(str.isdigit, line["row"])) or 0), line["what"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
