@@ -64,11 +64,12 @@ def render(lines: Sequence[Mapping[str, Any]], *, minutes: float, took: float, a
     out = [
         "# Fault record",
         "",
-        f"Written by `make fault MINUTES={minutes:g}` on {about['date']} at commit {about['commit']}, on {about['cores']} "
-        f"cores, in {took:.0f} minutes. What each row is for stands in [failure-modes.md](failure-modes.md).",
+        f"Written by `make fault MINUTES={minutes:g}` on {about['date']} at commit {about['commit']}, on "
+        f"{about['cores']} cores, in {took:.0f} minutes. What each row is for stands in "
+        "[failure-modes.md](failure-modes.md).",
         "",
-        "A campaign ends at its release count or when its share of the minutes is spent. No failure in n trials bounds the "
-        "rate of failure at 3/n, with 95 % confidence.",
+        "A campaign ends at its release count or when its share of the minutes is spent. No failure in n trials bounds "
+        "the rate of failure at 3/n, with 95 % confidence.",
         "",
         "| row | what was tried | trials | of | held | seconds | counted |",
         "|---|---|---|---|---|---|---|",
@@ -76,9 +77,8 @@ def render(lines: Sequence[Mapping[str, Any]], *, minutes: float, took: float, a
     for line in campaigns:
         notes = ", ".join(f"{name} {value}" for name, value in line["notes"].items())
         held = "yes" if line["ok"] else "**no**"
-        out.append(
-            f"| {line['row']} | {line['what']} | {line['trials']} | {line['of']} | {held} | {line['seconds']:g} | {notes} |"
-        )
+        cells = [line["row"], line["what"], line["trials"], line["of"], held, f"{line['seconds']:g}", notes]
+        out.append(f"| {' | '.join(map(str, cells))} |")
     out += [
         "",
         "## Null controls",
