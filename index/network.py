@@ -45,6 +45,9 @@ class Network:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # Quantised weights are signed (index.export). Without VNNI, products of unsigned and signed bytes saturate at
+        # 16 bits; this makes onnxruntime take unsigned ones there, whose products are the same numbers and do not.
+        options.add_session_config_entry("session.x64quantprecision", "1")
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._inputs = {item.name for item in self._session.get_inputs()}
 

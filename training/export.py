@@ -16,6 +16,7 @@ from pathlib import Path
 import torch
 
 from index.encode import DEFAULT_MODEL, model_folder
+from index.export import sign_weights
 from training.batches import MAX_TOKENS
 from training.model import Reader
 
@@ -55,9 +56,10 @@ def export(checkpoint: Path, target: Path) -> None:
         str(target / "prepared.onnx"),
         str(target / "reader.onnx"),
         per_channel=True,
-        weight_type=QuantType.QUInt8,  # signed ones saturate on processors without VNNI, and differ between the two
+        weight_type=QuantType.QUInt8,
         op_types_to_quantize=["MatMul", "Gemm", "Gather"],
     )
+    sign_weights(target / "reader.onnx")
     (target / "float.onnx").unlink()
     (target / "prepared.onnx").unlink()
     shutil.copyfile(folder / "tokenizer.json", target / "tokenizer.json")

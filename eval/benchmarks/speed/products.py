@@ -55,13 +55,19 @@ def read_dimensions(model: Path) -> Dimensions:
 
 def write_product(path: Path, rows: int, inner: int, columns: int, kind: Kind) -> str:
     """A network that multiplies a matrix (rows, inner) by a constant one (inner, columns), as the encoder does: MatMul
-    or, of unsigned bytes, MatMulInteger. Returns the SHA-256 of the file."""
+    or, of unsigned by signed bytes, MatMulInteger. Returns the SHA-256 of the file."""
     chance = np.random.default_rng(0)
     if kind == "int8":
-        weights, entry, out = chance.integers(0, 256, (inner, columns), np.uint8), TensorProto.UINT8, TensorProto.INT32
-        zero = numpy_helper.from_array(np.asarray(128, dtype=np.uint8), "zero")
-        node = helper.make_node("MatMulInteger", ["input_ids", "weights", "zero", "zero"], ["product"])
-        constants = [zero]
+        weights, entry, out = (
+            chance.integers(-128, 128, (inner, columns), np.int8),
+            TensorProto.UINT8,
+            TensorProto.INT32,
+        )
+        node = helper.make_node("MatMulInteger", ["input_ids", "weights", "middle", "zero"], ["product"])
+        constants = [
+            numpy_helper.from_array(np.asarray(128, dtype=np.uint8), "middle"),
+            numpy_helper.from_array(np.asarray(0, dtype=np.int8), "zero"),
+        ]
     else:
         weights = chance.standard_normal((inner, columns)).astype(np.float32)
         entry = out = TensorProto.FLOAT
