@@ -61,7 +61,7 @@ def bench_quality(
     Folders, indexes and answers are kept in bench/ below the data folder of ``settings``: an index is built once, and
     a run that was interrupted goes on. No question is declined for its confidence, so that quotations are measured
     for all of them; abstention is worked out from the confidences. ``encoder`` is for tests, as in Footnote."""
-    load = encoder or partial(load_encoder, settings.encoder, Layout(settings.data).encoders)
+    load = encoder or partial(load_encoder, settings.encoder, Layout(settings.data).encoders, settings.runtime)
     began, commit = time.monotonic(), commit_of_code()
     pools: dict[str, list[Outcome]] = {}
     sizes: dict[str, int] = {}

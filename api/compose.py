@@ -66,7 +66,7 @@ class Footnote:
         process. All are for tests: the rest of the application is the same."""
         self.settings = settings
         self.layout = Layout(settings.data)
-        self._load_encoder = encoder or partial(load_encoder, settings.encoder, self.layout.encoders)
+        self._load_encoder = encoder or partial(load_encoder, settings.encoder, self.layout.encoders, settings.runtime)
         self._in_child = in_child
         self._load_reader = reader
         self._encoder: Encoder | None = None

@@ -54,7 +54,7 @@ def _installation(footnote: Footnote) -> Iterator[Finding]:
     except FootnoteError as error:
         yield Finding("encoder", "failed", str(error))
         return
-    kind = "int8 export" if isinstance(encoder, OnnxEncoder) else "sentence-transformers"
+    kind = f"int8 on {encoder.runtime}" if isinstance(encoder, OnnxEncoder) else "sentence-transformers"
     detail = f"{encoder.name} ({kind}), {encoder.dim} dimensions, window of {encoder.window} tokens"
     card = footnote.layout.encoders / encoder.fingerprint[:16] / "encoder.json"
     if card.is_file():

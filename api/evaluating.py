@@ -36,7 +36,7 @@ def evaluate(name: str, settings: Settings, out: Path | None, *, generation: str
     if source.resolve() != settings.source.resolve():
         data = settings.data / "suites" / suite.name
     # The exported model is the same for every index: one is enough.
-    encoder = partial(load_encoder, settings.encoder, Layout(settings.data).encoders)
+    encoder = partial(load_encoder, settings.encoder, Layout(settings.data).encoders, settings.runtime)
     footnote = Footnote(settings.model_copy(update={"source": source, "data": data}), encoder=encoder)
     folder = out or settings.data / "runs" / suite.name
     with closing(footnote), terminal.progress(quiet=quiet) as progress:

@@ -15,21 +15,18 @@ def main(source: str, data: str, encoder: str) -> int:
     from api.compose import Footnote
     from api.evaluating import evaluate_with, small_suite
     from api.settings import load_settings
-    from index.encode import model_folder
+    from index.encode import fingerprint_of, is_exportable, model_folder, resolve
     from rag.answer import final
     from rag.types import Question
 
-    folder = model_folder(encoder)
-    if folder is not None:
+    settings = load_settings(source=Path(source), data=Path(data), encoder=encoder, llm_url="")
+    folder, runtime = model_folder(encoder), resolve(settings.runtime)
+    if folder is not None and runtime != "torch" and is_exportable(folder):
         # In this process, so that the export too is made with sockets blocked.
-        from index.encode import fingerprint_of, is_exportable
         from index.export import export
 
-        if is_exportable(folder):
-            export(folder, Path(data) / "encoders" / fingerprint_of(folder)[:16])
-    footnote = Footnote(
-        load_settings(source=Path(source), data=Path(data), encoder=encoder, llm_url=""), in_child=False
-    )
+        export(folder, Path(data) / "encoders" / fingerprint_of(folder, runtime)[:16], runtime)
+    footnote = Footnote(settings, in_child=False)
     report = footnote.rebuild(lambda *_: None)
     given = final(footnote.ask(Question("What is this about?")))
     summary = evaluate_with(footnote, small_suite(footnote), None)

@@ -20,7 +20,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from index.encode import DEFAULT_MODEL
+from index.encode import DEFAULT_MODEL, Runtime
 from index.errors import FootnoteError
 from rag.answer import AnswerOptions
 from rag.prompt import prompts_hash
@@ -64,6 +64,9 @@ class Settings(BaseSettings):
     port: int = Field(8000, ge=0, le=65535, description="port the server listens on")
     encoder: str = Field(
         DEFAULT_MODEL, description="sentence-transformers model: the default, a folder or a cached name"
+    )
+    runtime: Runtime = Field(
+        "auto", description="what runs the encoder: onnxruntime, openvino (an extra) or torch; auto is torch on a GPU"
     )
     passage_tokens: int = Field(0, ge=0, description="longest passage in encoder tokens; 0 for the encoder's window")
     passages: int = Field(8, ge=1, le=50, description="passages retrieved for a question unless it says k")
@@ -151,6 +154,7 @@ class Settings(BaseSettings):
         """Names everything that decides what an answer is, 12 hex digits."""
         deciding: dict[str, Any] = {
             "encoder": self.encoder,
+            "runtime": self.runtime,
             "passage_tokens": self.passage_tokens,
             "passages": self.passages,
             "reader": self.reader,

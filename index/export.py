@@ -1,4 +1,4 @@
-"""Turn a sentence-transformers model into an int8 ONNX file: python -m index.export MODEL_FOLDER TARGET_FOLDER
+"""Turn a sentence-transformers model into an int8 ONNX file: python -m index.export MODEL_FOLDER TARGET_FOLDER RUNTIME
 
 The result is compared with the reference on index/data/probe.txt and the outcome is kept with it (encoder.json): mean
 and least cosine of the vectors, and how many of each text's ten nearest neighbours are the same.
@@ -15,7 +15,7 @@ import warnings
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from index.encode import (
     MIN_PARITY_COSINE,
     MIN_PARITY_OVERLAP,
     OnnxEncoder,
+    Runtime,
     fingerprint_of,
 )
 from index.types import Matrix
@@ -51,17 +52,20 @@ def reference_model(name: str) -> Any:
         ) from error
 
 
-def export(folder: Path, target: Path) -> None:
-    """Write model.onnx, tokenizer.json and encoder.json into ``target``, whole or not at all."""
+def export(folder: Path, target: Path, runtime: Runtime = "onnxruntime") -> None:
+    """Write model.onnx, tokenizer.json and encoder.json into ``target``, whole or not at all, for ``runtime``."""
     target.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         model = reference_model(str(folder))
         _write_onnx(model, work)
+        (_quantise_weights if runtime == "openvino" else _quantise)(work / "prepared.onnx", work / "model.onnx")
+        (work / "prepared.onnx").unlink()
         shutil.copyfile(folder / "tokenizer.json", work / "tokenizer.json")
         data = (work / "model.onnx").read_bytes()
-        fingerprint = fingerprint_of(folder)
+        fingerprint = fingerprint_of(folder, runtime)
         card: dict[str, Any] = {
+            "runtime": runtime,
             "export_version": EXPORT_VERSION,
             "fingerprint": fingerprint,
             "dim": int(model.get_embedding_dimension()),
@@ -83,8 +87,8 @@ def export(folder: Path, target: Path) -> None:
 
 
 def _write_onnx(model: Any, work: Path) -> None:
+    """prepared.onnx: the network in float32, from tokens to their vectors."""
     import torch
-    from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     # Eager attention: the fused kernel does not export.
@@ -113,16 +117,51 @@ def _write_onnx(model: Any, work: Path) -> None:
         dynamic_axes={name: {0: "n", 1: "n_tokens"} for name in [*names, "tokens"]},
     )
     quant_pre_process(str(work / "float.onnx"), str(work / "prepared.onnx"), skip_symbolic_shape=True)
+    (work / "float.onnx").unlink()
+
+
+def _quantise(source: Path, target: Path) -> None:
+    """For onnxruntime: products of bytes, what goes into them quantised by the network itself."""
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
     quantize_dynamic(
-        str(work / "prepared.onnx"),
-        str(work / "model.onnx"),
+        str(source),
+        str(target),
         per_channel=True,  # per tensor loses quality: top-10 overlap .87 against .94
         weight_type=QuantType.QUInt8,  # with a zero point of its own a channel keeps more than signed ones do
         op_types_to_quantize=["MatMul", "Gemm"],
     )
-    sign_weights(work / "model.onnx")
-    (work / "float.onnx").unlink()
-    (work / "prepared.onnx").unlink()
+    sign_weights(target)
+
+
+def _quantise_weights(source: Path, target: Path) -> None:
+    """For OpenVINO, which quantises what goes into products: weights in int8, a scale per channel, that are turned into
+    floats where the network uses them. OpenVINO sees that and multiplies bytes."""
+    import onnx
+    from onnx import helper, numpy_helper
+
+    model = onnx.load(str(source))
+    constants = {constant.name: constant for constant in model.graph.initializer}
+    opened = []
+    for node in model.graph.node:
+        if node.op_type != "MatMul" or node.input[1] not in constants:
+            continue
+        name = node.input[1]
+        weights = numpy_helper.to_array(constants[name])  # (inner, columns) float32
+        scales = (np.maximum(np.abs(weights).max(axis=0), 1e-12) / 127).astype(np.float32)  # (columns,)
+        rounded = np.rint(weights / scales).astype(np.int8)
+        constants[name].CopyFrom(numpy_helper.from_array(rounded, name))
+        zeros = np.zeros(len(scales), np.int8)
+        model.graph.initializer.extend(
+            [numpy_helper.from_array(scales, f"{name}:scales"), numpy_helper.from_array(zeros, f"{name}:zeros")]
+        )
+        inputs = [name, f"{name}:scales", f"{name}:zeros"]
+        opened.append(helper.make_node("DequantizeLinear", inputs, [f"{name}:floats"], axis=1))
+        node.input[1] = f"{name}:floats"
+    nodes = [*opened, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, str(target))
 
 
 def sign_weights(path: Path) -> None:
@@ -169,4 +208,4 @@ def _nearest(vectors: Matrix) -> list[set[int]]:
 
 if __name__ == "__main__":
     warnings.filterwarnings("ignore")  # torch's tracer warns of branches that the dynamic axes make moot
-    export(Path(sys.argv[1]), Path(sys.argv[2]))
+    export(Path(sys.argv[1]), Path(sys.argv[2]), cast(Runtime, sys.argv[3]))

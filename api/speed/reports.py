@@ -70,7 +70,7 @@ class Bench:
 
 def start(settings: Settings, load: Callable[[], Encoder] | None = None, told: Told = lambda *_: None) -> Bench:
     """``load`` is for tests, as in Footnote. The encoder is loaded once here, so that a first export is not timed."""
-    loader = load or partial(load_encoder, settings.encoder, Layout(settings.data).encoders)
+    loader = load or partial(load_encoder, settings.encoder, Layout(settings.data).encoders, settings.runtime)
     about = About(
         commit=commit_of_code(),
         measured_at=datetime.now(UTC).isoformat(timespec="seconds"),

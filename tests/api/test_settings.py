@@ -42,7 +42,7 @@ def test_options_win_over_variables_and_variables_over_the_file(monkeypatch: pyt
 def test_every_setting_can_be_set_by_variable_and_by_file(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     values = {"log_level": "error", "watch": "true", "reader": "false", "min_confidence": "0.25"}
     values |= {"llm_url": "http://127.0.0.1:1/v1", "llm_unsupported": "mark"}
-    values |= {"require_key": "true", "rate_limit": "17/minute", "parse_memory_mb": "512"}
+    values |= {"require_key": "true", "rate_limit": "17/minute", "parse_memory_mb": "512", "runtime": "torch"}
     value = values.get(name, "17")
     monkeypatch.setenv(f"FOOTNOTE_{name.upper()}", value)
     by_variable = load_settings()

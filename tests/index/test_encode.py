@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,7 +14,16 @@ import pytest
 
 from api.compose import Footnote
 from api.settings import Settings
-from index.encode import DEFAULT_MODEL, OnnxEncoder, TorchEncoder, load_encoder, model_folder, pool_sentences
+from index.encode import (
+    DEFAULT_MODEL,
+    OnnxEncoder,
+    TorchEncoder,
+    has_gpu,
+    load_encoder,
+    model_folder,
+    pool_sentences,
+    resolve,
+)
 from index.errors import EncoderError, IncompatibleIndex
 from index.types import EncodedPassage, Encoder, Vector
 from rag.answer import final
@@ -38,6 +49,12 @@ def torch_encoder() -> TorchEncoder:
 
 
 @pytest.fixture(scope="module")
+def openvino_encoder(encoders: Path) -> Encoder:
+    pytest.importorskip("openvino", reason="OpenVINO, an extra, is not installed")
+    return load_encoder(DEFAULT_MODEL, encoders, "openvino")
+
+
+@pytest.fixture(scope="module")
 def prompted(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     """A tiny model of another dimension that wants a prompt before every text."""
     folder = make_encoder(tmp_path_factory.mktemp("models") / "tiny", {"query": "query: ", "document": "passage: "})
@@ -48,12 +65,13 @@ def prompted(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
     params=[
         "fake",
         pytest.param("onnx", marks=pytest.mark.model),
+        pytest.param("openvino", marks=pytest.mark.model),
         pytest.param("torch", marks=pytest.mark.model),
         pytest.param("prompted", marks=pytest.mark.model),
     ]
 )
 def encoder(request: pytest.FixtureRequest) -> Iterator[Encoder]:
-    names = {"onnx": "real_encoder", "torch": "torch_encoder", "prompted": "prompted"}
+    names = {"onnx": "real_encoder", "openvino": "openvino_encoder", "torch": "torch_encoder", "prompted": "prompted"}
     yield FakeEncoder() if request.param == "fake" else request.getfixturevalue(names[request.param])
 
 
@@ -164,18 +182,69 @@ def test_a_model_of_another_dimension_serves_from_end_to_end(folder: Path, tmp_p
 
 
 @pytest.mark.model
-def test_the_export_is_near_the_reference(real_encoder: Encoder, torch_encoder: TorchEncoder) -> None:
-    assert isinstance(real_encoder, OnnxEncoder)
-    assert (real_encoder.dim, real_encoder.window) == (torch_encoder.dim, torch_encoder.window)
-    assert real_encoder.fingerprint != torch_encoder.fingerprint
+@pytest.mark.parametrize(("runtime", "near"), [("real_encoder", 0.98), ("openvino_encoder", 0.99)])
+def test_an_export_is_near_the_reference(
+    request: pytest.FixtureRequest, runtime: str, near: float, torch_encoder: TorchEncoder
+) -> None:
+    export: Encoder = request.getfixturevalue(runtime)
+    assert isinstance(export, OnnxEncoder)
+    assert (export.dim, export.window) == (torch_encoder.dim, torch_encoder.window)
+    assert export.fingerprint != torch_encoder.fingerprint
     for text in TEXTS:
-        assert real_encoder.token_spans(text) == torch_encoder.token_spans(text)
-    ours = real_encoder.encode_passage(HARBOUR, HARBOUR_SENTENCES)
+        assert export.token_spans(text) == torch_encoder.token_spans(text)
+    ours = export.encode_passage(HARBOUR, HARBOUR_SENTENCES)
     theirs = torch_encoder.encode_passage(HARBOUR, HARBOUR_SENTENCES)
-    assert ours.passage @ theirs.passage > 0.98
-    assert (ours.sentences * theirs.sentences).sum(axis=1).min() > 0.98
+    assert ours.passage @ theirs.passage > near
+    assert (ours.sentences * theirs.sentences).sum(axis=1).min() > near
     for question in ("When was the harbour opened?", "boat " * 3000):
-        assert real_encoder.encode_query(question) @ torch_encoder.encode_query(question) > 0.98
+        assert export.encode_query(question) @ torch_encoder.encode_query(question) > near
+
+
+@pytest.mark.model
+def test_runtimes_are_encoders_of_their_own(
+    real_encoder: Encoder, openvino_encoder: Encoder, torch_encoder: TorchEncoder
+) -> None:
+    assert len({real_encoder.fingerprint, openvino_encoder.fingerprint, torch_encoder.fingerprint}) == 3
+
+
+@pytest.mark.model
+def test_the_same_passage_is_the_same_on_every_thread(openvino_encoder: Encoder) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: openvino_encoder.encode_passage(HARBOUR, HARBOUR_SENTENCES), range(16)))
+    assert all(same(found[0], other) for other in found)
+
+
+def test_without_openvino_its_runtime_is_refused_with_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)  # what Python takes for a module that is not there
+    with pytest.raises(EncoderError, match="pip install"):
+        load_encoder(DEFAULT_MODEL, tmp_path, "openvino")
+
+
+def test_a_gpu_is_one_that_the_kernel_drives_and_torch_was_built_for(tmp_path: Path) -> None:
+    assert not has_gpu(tmp_path / "none")
+    driver = tmp_path / "version"
+    driver.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module")
+    assert has_gpu(driver) == torch_is_for_gpus()
+    assert resolve("auto") in ("onnxruntime", "torch")
+    assert resolve("openvino") == "openvino"
+
+
+def torch_is_for_gpus() -> bool:
+    told = subprocess.run(
+        [sys.executable, "-c", "import torch; print(torch.version.cuda)"], capture_output=True, check=True
+    )
+    return told.stdout.strip() != b"None"
+
+
+@pytest.mark.model
+@pytest.mark.skipif(not has_gpu(), reason="there is no NVIDIA GPU that torch can use")
+def test_on_a_gpu_the_reference_runs_there_and_agrees_with_the_export(tmp_path: Path, real_encoder: Encoder) -> None:
+    encoder = load_encoder(DEFAULT_MODEL, tmp_path)
+    assert isinstance(encoder, TorchEncoder)
+    assert encoder.device == "cuda"
+    ours = encoder.encode_passage(HARBOUR, HARBOUR_SENTENCES)
+    assert is_unit(ours.passage)
+    assert ours.passage @ real_encoder.encode_passage(HARBOUR, HARBOUR_SENTENCES).passage > 0.98
 
 
 @pytest.fixture
