@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from hashlib import sha256
 from typing import TypeVar
@@ -18,8 +18,8 @@ from typing import TypeVar
 import numpy as np
 
 from index.generation import Generation
-from index.search import make_query
-from index.types import Encoder, Hit, Passage
+from index.search import Query, make_query
+from index.types import Encoder, Hit, Passage, Vector
 from rag.abstain import TryOut, confidence, weigh
 from rag.cite import SourceChanged, cite
 from rag.errors import BadQuestion, LlmMissing
@@ -84,6 +84,7 @@ def answer(
     asked = understood.standalone
     documents = generation.store.resolve(question.documents) if question.documents else None
     hits: list[Hit] = []
+    queries: list[Query] = []
     if documents is None or documents:
         queries = [make_query(text, encoder, weight) for text, weight in understood.searches]
         clock.lap("encode")
@@ -96,7 +97,7 @@ def answer(
     ranked = _ranked(asked, hits, generation, reader)
     clock.lap("read")
     chosen = select(asked, ranked, question.sentences)
-    try_out = _foreignness_of(asked, chosen, generation, encoder)
+    try_out = _foreignness_of(asked, queries, chosen, generation, encoder)
     sure = confidence(weigh(asked, ranked, chosen, generation.lexical.idf, try_out))
     reason = _reason(question, generation, documents, hits, sure, options)
     told = _Told()
@@ -175,10 +176,17 @@ def _asked_of(question: Question, writer: Writer | None) -> Writer | None:
     return None if question.mode == "extractive" else writer
 
 
-def _foreignness_of(question: str, chosen: list[Candidate], generation: Generation, encoder: Encoder) -> TryOut:
+def _foreignness_of(
+    question: str, queries: Sequence[Query], chosen: list[Candidate], generation: Generation, encoder: Encoder
+) -> TryOut:
     """Tries out words of ``question`` against the sentences that would be quoted."""
+    known = {query.text: query.vector for query in queries}  # the question's own is most often among them
     quoted = [generation.sentences.rows(one.sentence.row, one.sentence.row + 1) for one in chosen]  # n times (1, dim)
-    return lambda words: foreignness(question, words, np.concatenate(quoted), encoder.encode_query)
+
+    def encode(text: str) -> Vector:
+        return known[text] if text in known else encoder.encode_query(text)
+
+    return lambda words: foreignness(question, words, np.concatenate(quoted), encode)
 
 
 def _check(question: Question) -> None:

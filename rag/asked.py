@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Set
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from index.lexical import content_terms, terms
 from rag.kinds import Kind, counted_noun, defined_term, kind_of, said_by_kind
@@ -101,8 +101,18 @@ def _has_variant(term: str, present: Set[str]) -> bool:
         return False
     if any(term[:shorter] in present for shorter in range(max(_MIN_STEM, length - _MAX_SUFFIX), length)):
         return True
-    longest = length + _MAX_SUFFIX
-    return any(other.startswith(term) and len(other) <= longest for other in present)
+    return term in _stems_of(frozenset(present))
+
+
+@lru_cache(maxsize=256)  # a question compares the same sentences with each of its terms
+def _stems_of(present: frozenset[str]) -> frozenset[str]:
+    return frozenset().union(*map(_stems, present))
+
+
+@lru_cache(maxsize=1 << 16)
+def _stems(word: str) -> tuple[str, ...]:
+    """The beginnings of ``word`` that it is a variant of."""
+    return tuple(word[:length] for length in range(max(_MIN_STEM, len(word) - _MAX_SUFFIX), len(word)))
 
 
 @cache

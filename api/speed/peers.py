@@ -78,6 +78,7 @@ def bench_peers(
         "characters": text.characters,
         "questions": len(text.questions),
     }
+    runtime = bench.settings.runtime
     report = _report(bench, about_text, measured)
     for turn in range(rounds):
         for one in measured:
@@ -86,7 +87,7 @@ def bench_peers(
             bench.told(f"round {turn + 1}: {one.peer.title}", 0, 1)
             work = folder / one.peer.name
             try:
-                _round(one, turn, prepared[one.peer.name], documents, work, text.questions, files, timed)
+                _round(one, turn, prepared[one.peer.name], documents, work, text.questions, files, timed, runtime)
             except NotRun as problem:
                 one.reason = str(problem)
         report = _report(bench, about_text, measured)  # written after each round: a run that is stopped leaves some
@@ -128,6 +129,7 @@ def _round(
     questions: Sequence[Asked],
     files: Mapping[str, str],
     timed: int,
+    runtime: str,
 ) -> None:
     interpreter, model = prepared
     work.mkdir(parents=True, exist_ok=True)
@@ -135,6 +137,7 @@ def _round(
     look = turn == 0 and any(gold)  # what is retrieved is the same every time
     job = {
         "model": model,
+        "runtime": runtime,  # Footnote's alone
         "folder": str(documents),
         "work": str(work),
         "questions": [asked.question for asked in questions],

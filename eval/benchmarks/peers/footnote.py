@@ -17,7 +17,7 @@ class System:
 
     def __init__(self, job: dict[str, Any]) -> None:
         self._folder, self._data = Path(job["folder"]), Path(job["work"])
-        self._encoder = load_encoder(job["model"], Layout(self._data).encoders)
+        self._encoder = load_encoder(job["model"], Layout(self._data).encoders, job["runtime"])
 
     def index(self, documents: list[tuple[str, str]]) -> int:
         """From the files, which are the documents' texts: a build reads them itself."""
