@@ -11,10 +11,13 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+import structlog
 
 from index import lexical
 from index.changes import look, unchanged
@@ -44,6 +47,8 @@ from index.store_writer import Writer
 from index.types import Encoder, GateOutcome, IngestReport, Skipped
 from index.vectors import VectorCard
 from index.walk import FoundFile, walk
+
+_log = structlog.get_logger()
 
 Gate = Callable[[Generation, Generation | None, IngestReport], GateOutcome]
 """Given a generation that is ready to be published, the one to be replaced, and the report: whether it may be. It says
@@ -93,7 +98,8 @@ def build(
                     progress("publishing", 0, 0)
                     adopt(layout, staged, report.generation)
                     publish(layout, report.generation, digest)
-                    collect(layout, report.generation)
+                    with _afterwards():
+                        collect(layout, report.generation)
                 else:
                     hold_back(layout, staged)
                     report = replace(report, generation=previous.name if previous else "", published=False)
@@ -110,12 +116,25 @@ def build(
 
 def _ended(layout: Layout, options: BuildOptions, report: IngestReport, journal: Journal) -> IngestReport:
     """``report``, kept beside the generations unless it is of a plan."""
-    if not options.plan:
+    if options.plan:
+        return report
+    with _afterwards():
         if report.published or report.gate is None:  # what was held back is asked for again
-            journal.discard()
             shutil.rmtree(layout.held, ignore_errors=True)  # of an earlier state of the folder
+            journal.discard()
+    with _afterwards():
         replace_file(layout.report, json.dumps(asdict(report), indent=1) + "\n")
     return report
+
+
+@contextmanager
+def _afterwards() -> Iterator[None]:
+    """For what is done when the matter is decided: the generation is live whether or not this succeeds, and the next
+    build does it again. An error of the disk is logged, and does not make the build one that failed."""
+    try:
+        yield
+    except OSError as error:
+        _log.warning("tidying_failed", reason=str(error))
 
 
 def _since(started: float) -> float:

@@ -32,6 +32,7 @@ from index.vectors import PassageVectors, SentenceVectors
 
 VECTORS, VECTORS_TAIL = "vectors.faiss", "vectors.tail.faiss"
 SENTENCES, SENTENCES_TAIL = "sentences.f16", "sentences.tail.f16"
+_LEFT = (".staging-*", ".going-*")  # what a build, or a deletion, was at when it was interrupted
 KEPT = 2  # newest generations kept, beside the live one and any that is being read
 
 
@@ -213,7 +214,8 @@ def lease(layout: Layout, name: str) -> IO[str] | None:
 
 def sweep(layout: Layout) -> None:
     """Delete what interrupted builds left; first of all, or a disk they filled stays full. Needs the writer lock."""
-    for stray in (*layout.generations.glob(".staging-*"), *layout.data.glob("*.tmp")):
+    left = [stray for pattern in _LEFT for stray in layout.generations.glob(pattern)]
+    for stray in (*left, *layout.data.glob("*.tmp")):
         if stray.is_dir():
             shutil.rmtree(stray)
         else:
@@ -239,7 +241,10 @@ def collect(layout: Layout, current: str, *, keep: int = KEPT) -> list[str]:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue  # still being read
-            shutil.rmtree(layout.generation(name))
+            # Out of their midst first: half deleted, it would still be listed among the generations.
+            going = layout.generations / f".going-{name}"
+            layout.generation(name).rename(going)
+            shutil.rmtree(going)
             lease_file.unlink()
         deleted.append(name)
     return deleted

@@ -1,0 +1,71 @@
+"""What a process of tests.faults.builders can do to a data folder; for null controls, also how it is done badly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import faiss
+
+from index import build as building
+from index import generation
+from index.generation import Layout, adopt, collect, publish, read_current, writer_lock
+from index.ingest import BuildOptions
+from tests.fakes import FakeEncoder
+
+Told = dict[str, Any]
+
+
+def build(source: Path, data: Path, *, slow_s: float = 0.0, **options: Any) -> Told:
+    """A build; with ``slow_s``, it takes so long at every step it tells of."""
+    chosen = BuildOptions(source, data, **{"threads": 1, **options})
+    report = building.build(chosen, FakeEncoder(), lambda *_: time.sleep(slow_s) if slow_s else None)
+    return {"generation": report.generation, "published": report.published}
+
+
+def gc(source: Path, data: Path) -> Told:
+    """As footnote generations gc."""
+    layout = Layout(data)
+    with writer_lock(layout):
+        live = read_current(layout)[0]
+        collect(layout, live)
+    return {"generation": live, "published": False}
+
+
+# -- null controls: the process is forked, so nothing of this lasts ----------------------------------------------------
+
+
+def build_hastily(source: Path, data: Path, **options: Any) -> Told:
+    """CURRENT is replaced before the generation is in its place."""
+    waiting: list[Callable[[], None]] = []
+
+    def adopt_later(layout: Layout, staged: Path, name: str) -> None:
+        waiting.append(lambda: adopt(layout, staged, name))
+
+    def publish_first(layout: Layout, name: str, digest: str) -> None:
+        publish(layout, name, digest)
+        waiting.pop()()
+
+    vars(building).update(adopt=adopt_later, publish=publish_first)
+    return build(source, data, **options)
+
+
+def build_trusting_faiss(source: Path, data: Path, **options: Any) -> Told:
+    """FAISS opens, writes and closes its file itself."""
+    vars(faiss)["PyCallbackIOWriter"] = lambda write: write.__self__.name
+    return build(source, data, **options)
+
+
+def build_among_leftovers(source: Path, data: Path, **options: Any) -> Told:
+    """Nobody sweeps away what an interrupted build has left."""
+    vars(building)["sweep"] = vars(generation)["sweep"] = lambda _: None
+    return build(source, data, **options)
+
+
+def build_unlocked(source: Path, data: Path, **options: Any) -> Told:
+    """Nobody asks whether another process writes."""
+    vars(building)["writer_lock"] = lambda _: nullcontext()
+    return build(source, data, **options)
