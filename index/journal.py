@@ -66,9 +66,9 @@ class Journal:
             self._unflushed = 0
 
     def close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
 
     def discard(self) -> None:
         """Close and remove the file: what it held is published."""
