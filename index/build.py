@@ -41,6 +41,7 @@ from index.ingest import BuildOptions, Ingest, fits
 from index.journal import Journal
 from index.manifest import read_manifest, seal
 from index.parse.sandbox import Sandbox
+from index.room import make_sure_of_room
 from index.schema import KnownFile
 from index.store import Store
 from index.store_writer import Writer
@@ -66,7 +67,8 @@ def build(
 
     A generation that does not pass ``gate`` is held back and the live one stays. When nothing changed nothing is
     published and the report names the live generation. Raises SourceError when the folder is missing or holds no
-    document, NeedsConfirmation when much of what is served is gone from it, Busy when another process writes."""
+    document, NeedsConfirmation when much of what is served is gone from it, Busy when another process writes, DiskFull
+    and ReadOnly when the disk does not take what is to be written."""
     started = time.monotonic()
     layout = Layout(options.data)
     with writer_lock(layout):
@@ -85,6 +87,9 @@ def build(
             if report is not None and _is_live(layout, previous, encoder):
                 named = "" if options.plan else report.generation
                 return _ended(layout, options, replace(report, generation=named, seconds=_since(started)), journal)
+            if not options.plan:
+                texts = previous if fits(previous, options, encoder) else None
+                make_sure_of_room(layout, scanned.files, texts, scanned.base, encoder)
             ingest, report = _ingest(options, encoder, previous, served, scanned, staged, journal, progress)
             if not options.plan and not _is_unchanged(layout, options, encoder, report, previous):
                 card = _write_vectors(options, encoder, ingest, scanned.base, staged, previous, journal, progress)
@@ -108,10 +113,12 @@ def build(
                 report = replace(report, generation=previous.name, seconds=_since(started))
             return _ended(layout, options, report, journal)
         finally:
-            journal.close()
-            shutil.rmtree(staged, ignore_errors=True)
-            if previous is not None:
-                previous.close()
+            try:
+                journal.close()  # writes what it holds, which a full disk refuses
+            finally:
+                shutil.rmtree(staged, ignore_errors=True)
+                if previous is not None:
+                    previous.close()
 
 
 def _ended(layout: Layout, options: BuildOptions, report: IngestReport, journal: Journal) -> IngestReport:

@@ -24,6 +24,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from index.disk import told
 from index.errors import Busy, CorruptGeneration, IncompatibleIndex, NoGeneration, NotFound
 from index.lexical import LexicalIndex
 from index.manifest import REBUILD, fsync, verify
@@ -189,9 +190,8 @@ class Generation:
 @contextmanager
 def writer_lock(layout: Layout) -> Iterator[None]:
     """Held by whoever builds, publishes, rolls back or deletes. Raises Busy at once when another process has it; the
-    kernel frees it when its holder dies."""
-    layout.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (layout.data / "writer.lock").open("a") as stream:
+    kernel frees it when its holder dies. Until then, what the disk refuses leaves as DiskFull or ReadOnly."""
+    with told(), _lock_file(layout) as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -199,6 +199,11 @@ def writer_lock(layout: Layout) -> Iterator[None]:
                 f"Another process is writing to {layout.data}.", remedy="Wait for it to finish, then try again."
             ) from error
         yield
+
+
+def _lock_file(layout: Layout) -> IO[str]:
+    layout.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return (layout.data / "writer.lock").open("a")
 
 
 def lease(layout: Layout, name: str) -> IO[str] | None:

@@ -1,0 +1,50 @@
+"""What is said when the disk under the data folder does not take what is written."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from index.errors import DiskFull, FootnoteError, ReadOnly
+
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+
+
+def takes_writes(data: Path) -> bool:
+    """Whether the data folder can be written to; a file system mounted read-only refuses root, too."""
+    return os.access(data, os.W_OK)
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Errors of the disk that is written to leave as errors that say what to do: DiskFull, ReadOnly."""
+    try:
+        yield
+    except FootnoteError:
+        raise
+    except Exception as error:  # each library that writes has kinds of its own
+        if _is(error, _FULL, "SQLITE_FULL"):
+            raise DiskFull(
+                "The disk of the data folder is full. The index served is unchanged.",
+                remedy="Free some, and index again: what was embedded so far is kept.",
+            ) from error
+        if _is(error, _READ_ONLY, "SQLITE_READONLY"):
+            raise ReadOnly(
+                "The data folder cannot be written to. The index served is unchanged.",
+                remedy="Mount it for writing, or give the account that Footnote runs under the right to write there.",
+            ) from error
+        raise
+
+
+def _is(error: BaseException, codes: frozenset[int], sqlite_name: str) -> bool:
+    if isinstance(error, OSError):
+        return error.errno in codes
+    if isinstance(error, sqlite3.Error):
+        return str(getattr(error, "sqlite_errorname", "")).startswith(sqlite_name)
+    # FAISS and tantivy have errors of their own; they hold what the system said.
+    return any(os.strerror(code) in str(error) for code in codes)
