@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from index.errors import DiskFull, FootnoteError, ReadOnly
+from index.errors import DiskFailed, DiskFull, FootnoteError, ReadOnly
 
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_FAILS = frozenset({errno.EIO, errno.EREMOTEIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.EUCLEAN})
 
 
 def takes_writes(data: Path) -> bool:
@@ -22,7 +23,8 @@ def takes_writes(data: Path) -> bool:
 
 @contextmanager
 def told() -> Iterator[None]:
-    """Errors of the disk that is written to leave as errors that say what to do: DiskFull, ReadOnly."""
+    """Errors of the disk that is written to leave as errors that say what to do: DiskFull, ReadOnly,
+    DiskFailed."""
     try:
         yield
     except FootnoteError:
@@ -38,13 +40,18 @@ def told() -> Iterator[None]:
                 "The data folder cannot be written to. The index served is unchanged.",
                 remedy="Mount it for writing, or give the account that Footnote runs under the right to write there.",
             ) from error
+        if _is(error, _FAILS, ("SQLITE_IOERR", "SQLITE_CANTOPEN")):
+            raise DiskFailed(
+                "The disk of the data folder does not do what it is told. The index served is whole.",
+                remedy="See what the system's log says of the disk, and index again when it is mended.",
+            ) from error
         raise
 
 
-def _is(error: BaseException, codes: frozenset[int], sqlite_name: str) -> bool:
+def _is(error: BaseException, codes: frozenset[int], sqlite_names: str | tuple[str, ...]) -> bool:
     if isinstance(error, OSError):
         return error.errno in codes
     if isinstance(error, sqlite3.Error):
-        return str(getattr(error, "sqlite_errorname", "")).startswith(sqlite_name)
+        return str(getattr(error, "sqlite_errorname", "")).startswith(sqlite_names)
     # FAISS and tantivy have errors of their own; they hold what the system said.
     return any(os.strerror(code) in str(error) for code in codes)

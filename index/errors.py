@@ -11,6 +11,7 @@ FootnoteError
 ├── EncoderError       a model cannot be loaded or exported
 ├── DiskFull           the data folder's disk is full, or a build would not fit on it
 ├── ReadOnly           the data folder cannot be written to
+├── DiskFailed         the data folder's disk does not do what it is told
 ├── NeedsConfirmation  so much is gone from the folder that deleting it is asked about first
 └── BuildFailed        the build process died or raised
 """
@@ -55,6 +56,9 @@ class DiskFull(FootnoteError): ...
 
 
 class ReadOnly(FootnoteError): ...
+
+
+class DiskFailed(FootnoteError): ...
 
 
 class NeedsConfirmation(FootnoteError): ...

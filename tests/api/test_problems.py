@@ -30,6 +30,7 @@ from index.errors import (
     BuildFailed,
     Busy,
     CorruptGeneration,
+    DiskFailed,
     DiskFull,
     EncoderError,
     FootnoteError,
@@ -55,7 +56,7 @@ NOT_SERVED: set[type[FootnoteError]] = {NetworkUsed, BundleError, RemoteError, C
 # Their messages are told as they are: they say nothing but what the client sent, or are fixed sentences, some with a
 # number in them.
 TOLD_AS_THEY_ARE: set[type[FootnoteError]] = {
-    *(BadQuestion, NeedsConfirmation, NotFound, SkipFile, Overloaded, DiskFull, ReadOnly)
+    *(BadQuestion, NeedsConfirmation, NotFound, SkipFile, Overloaded, DiskFull, ReadOnly, DiskFailed)
 }
 
 
@@ -125,6 +126,7 @@ def broken(world: World) -> Iterator[Broken]:
         (NeedsConfirmation("7 of the 10 documents indexed are gone."), 409, None),
         (DiskFull("The disk of the data folder is full."), 507, None),
         (ReadOnly("The data folder cannot be written to."), 503, "2"),
+        (DiskFailed("The disk of the data folder does not do what it is told."), 500, None),
         (EncoderError("/srv/model.onnx is damaged."), 503, "2"),
         (BuildFailed("The build failed (OSError: /srv/x)."), 500, None),
         (Overloaded("The server is busy."), 503, "2"),

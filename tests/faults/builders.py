@@ -3,6 +3,8 @@
 That process has no second thread, so a fork of it is whole. A build can be watched, killed or left to itself.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import select

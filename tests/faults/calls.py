@@ -17,7 +17,6 @@ import signal
 import socket
 import struct
 import threading
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,9 +140,6 @@ class Watch:
         assert not self._thread.is_alive(), "the process that is watched does not end"
         if self._failed is not None:
             raise self._failed
-
-    def kinds(self) -> Counter[str]:
-        return Counter(call.name for call in self.calls)
 
     def _serve(self) -> None:
         poll = select.poll()

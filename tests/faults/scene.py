@@ -7,8 +7,9 @@ again by its number alone.
 from __future__ import annotations
 
 import shutil
+from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,11 @@ from index.manifest import verify
 from index.search import make_query, search
 from tests.fakes import FakeEncoder
 from tests.faults.builders import Builders, Ended
-from tests.faults.calls import Fault, Watch
+from tests.faults.calls import Call, Fault, Watch
 from tests.index.shelf import Shelf
 
 QUESTIONS = ("Who climbs ninety steps?", "the number of harbour 7", "a net that was mended", "zeppelin", "keeper 19")
+_CHANGE = "A net that was mended is dried on the quay."
 _SUBJECTS = ("harbour", "lamp", "rope", "quay", "ferry")
 
 
@@ -89,6 +91,7 @@ class Scene:
     options: dict[str, Any]
     before: State | None = None
     after: State | None = None
+    rehearsed: list[Call] = field(default_factory=list)  # the calls of the run that points() made
 
     def set_up(self) -> None:
         """Begin a trial."""
@@ -105,10 +108,21 @@ class Scene:
         self.set_up()
         ended, watch = self.run(what=what)
         assert not ended.error and not ended.killed, ended
+        self.rehearsed = watch.calls
         found: list[tuple[str, int]] = []
-        for kind in sorted(watch.kinds(), key=lambda kind: (not kind.startswith("rename"), kind != "fsync", kind)):
-            found += ((kind, number) for number in _in_leaps(watch.kinds()[kind]))
+        for kind in sorted(self.kinds, key=lambda kind: (not kind.startswith("rename"), kind != "fsync", kind)):
+            found += ((kind, number) for number in in_leaps(self.kinds[kind]))
         return found
+
+    @property
+    def kinds(self) -> Counter[str]:
+        """How many calls of each kind that run made."""
+        return Counter(call.name for call in self.rehearsed)
+
+    def ordinals(self, kind: str, file: str) -> list[int]:
+        """Which of the calls of a kind were of a file of this name."""
+        paths = [call.path for call in self.rehearsed if call.name == kind]
+        return [number for number, path in enumerate(paths) if path.endswith(file)]
 
     def check(self, *, named: bool = True) -> bool:
         """Served is the state before or the one after, and never another; whether it is the one after."""
@@ -124,7 +138,7 @@ class Scene:
         assert served(self.data) == (self.after if what != "gc" else self.before)
 
 
-def _in_leaps(count: int) -> list[int]:
+def in_leaps(count: int) -> list[int]:
     """0 to ``count`` - 1, such that any first few are spread over all."""
     bits = max(count - 1, 1).bit_length()
     return [n for n in (int(f"{i:0{bits}b}"[::-1], 2) for i in range(1 << bits)) if n < count]
@@ -142,7 +156,7 @@ def make_scene(tmp_path: Path, builders: Builders, how: str) -> Scene:
         shelf.write("nets.txt", "A net is mended on Mondays.")
         shelf.build(**options)  # two generations: the third has the first deleted
         scene.before = served(shelf.data)
-    shelf.write("nets.txt" if how != "extended" else "boats.txt", "A net that was mended is dried on the quay.")
+    shelf.write("nets.txt" if how != "extended" else "boats.txt", _CHANGE)
     scene.after = undisturbed(scene, tmp_path, clean=how != "extended")
     return scene
 
@@ -170,6 +184,7 @@ def with_old_generations(scene: Scene) -> None:
     for one in held:
         assert one is not None
         one.close()
+    shelf.write("nets.txt", _CHANGE)
 
 
 def fails(act: Callable[[], object]) -> bool:
