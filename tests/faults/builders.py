@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,7 @@ from typing import Any, Self
 
 from tests.faults.calls import Fault, Watch, hand_over
 
+_GO = b"go"
 _PROGRAM = "import sys; from tests.faults.builders import serve; serve(int(sys.argv[1]))"
 
 
@@ -40,9 +42,11 @@ class Running:
         self.pid = pid
         self._channel = channel
         self._process = os.pidfd_open(pid)
+        channel.send(_GO)  # not before: a process that has ended cannot be opened
 
     def kill(self) -> None:
-        signal.pidfd_send_signal(self._process, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has ended
+            signal.pidfd_send_signal(self._process, signal.SIGKILL)
 
     def wait(self) -> Ended:
         """How it ended; the process is gone when this returns, and with it all that it held."""
@@ -104,8 +108,9 @@ class Builders:
     ) -> tuple[Ended, Watch]:
         """A build from start to end, with ``fault`` befalling it."""
         channel, pid = self._ask(source, data, what, watched=True, **options)
+        running = Running(channel, pid)
         watch = Watch(channel, data, fault)
-        ended = Running(channel, pid).wait()
+        ended = running.wait()
         watch.join()
         return ended, watch
 
@@ -136,6 +141,7 @@ def _be(channel: socket.socket, asked: dict[str, Any], deeds: Any) -> None:
     from index.errors import FootnoteError
 
     try:
+        channel.recv(len(_GO))
         if asked["watched"]:
             hand_over(channel)
         try:

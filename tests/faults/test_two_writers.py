@@ -18,7 +18,7 @@ from tests.faults.builders import Builders, Running
 from tests.faults.campaign import Campaigns
 from tests.faults.scene import Scene, make_scene, served, stray
 
-_SLOW_S = 0.05  # for each of the fifty steps that a build tells of: seconds, if it is not killed
+_SLOW_S = 0.5  # for each of the fifty steps that a build tells of: it does not end unless it is killed
 
 
 @pytest.fixture
