@@ -122,19 +122,25 @@ def serve(descriptor: int) -> None:
     """Fork a build for every request, until the other end is closed."""
     from tests.faults import deeds
 
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how they ended
     with socket.socket(fileno=descriptor) as requests:
         while True:
             message, descriptors, _, _ = socket.recv_fds(requests, 1 << 16, 1)
+            _bury()
             if not message:
                 return
             pid = os.fork()
             if pid == 0:
                 requests.close()
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
                 _be(socket.socket(fileno=descriptors[0]), json.loads(message), deeds)
             os.close(descriptors[0])
             requests.send(b"%d" % pid)
+
+
+def _bury() -> None:
+    """Let the builds that have ended go."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, os.WNOHANG) != (0, 0):
+            pass
 
 
 def _be(channel: socket.socket, asked: dict[str, Any], deeds: Any) -> None:

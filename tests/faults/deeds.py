@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import socket
+import sys
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stderr
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from index import generation
 from index.generation import Layout, adopt, collect, publish, read_current, writer_lock
 from index.ingest import BuildOptions
 from tests.fakes import FakeEncoder
+from tests.faults.calls import hand_over
 
 Told = dict[str, Any]
 
@@ -35,11 +39,34 @@ def gc(source: Path, data: Path) -> Told:
     return {"generation": live, "published": False}
 
 
+def command(source: Path, data: Path, *, arguments: list[str]) -> Told:
+    """The command line; its exit code, and what it says on stderr."""
+    from api.cli import main
+
+    said = io.StringIO()
+    sys.argv = ["footnote", *arguments]
+    with redirect_stderr(said):
+        try:
+            main()
+            code: object = 0
+        except SystemExit as ended:
+            code = ended.code
+    return {"error": f"exit code {code}", "message": said.getvalue()}
+
+
+def watched_encoder(door: str) -> FakeEncoder:
+    """Loaded in a build's process: from then on whoever listens at ``door`` answers for what it writes."""
+    with socket.socket(socket.AF_UNIX) as channel:
+        channel.connect(door)
+        hand_over(channel)
+    return FakeEncoder()
+
+
 # -- null controls: the process is forked, so nothing of this lasts ----------------------------------------------------
 
 
-def build_hastily(source: Path, data: Path, **options: Any) -> Told:
-    """CURRENT is replaced before the generation is in its place."""
+def build_hastily(source: Path, data: Path, *, gap_s: float = 0.0, **options: Any) -> Told:
+    """CURRENT is replaced before the generation is in its place, by so many seconds."""
     waiting: list[Callable[[], None]] = []
 
     def adopt_later(layout: Layout, staged: Path, name: str) -> None:
@@ -47,6 +74,7 @@ def build_hastily(source: Path, data: Path, **options: Any) -> Told:
 
     def publish_first(layout: Layout, name: str, digest: str) -> None:
         publish(layout, name, digest)
+        time.sleep(gap_s)
         waiting.pop()()
 
     vars(building).update(adopt=adopt_later, publish=publish_first)

@@ -11,7 +11,7 @@ import pytest
 from tests.faults.builders import Ended
 from tests.faults.calls import EVERY, TAKE_SPACE, Call, Fault, Watch
 from tests.faults.campaign import Campaigns
-from tests.faults.scene import Scene, fails, served, stray
+from tests.faults.scene import Scene, fails, served, stray, with_old_generations
 
 MakeScene = Callable[[str], Scene]
 SAID = {errno.EIO: ("DiskFailed", "does not do what it is told"), errno.ENOSPC: ("DiskFull", "is full")}
@@ -75,6 +75,18 @@ def test_after_an_error_only_garbage_is_left_and_it_is_collected(scenes: MakeSce
             scene.run(Fault(number, error, among=frozenset({"write"})))
             scene.run(what="gc")
             assert [name for name in stray(scene.data) if name != "embedding.journal"] == [], trial
+
+
+def test_a_command_whose_disk_fails_says_so_in_a_sentence(scenes: MakeScene) -> None:
+    scene = scenes("anew")
+    with_old_generations(scene)
+    for error, words in ((errno.EIO, "does not do what it is told"), (errno.EROFS, "cannot be written to")):
+        scene.set_up()
+        arguments = ["generations", "gc", "--data", str(scene.data)]
+        fault = Fault(0, error, among=frozenset({"rename", "unlinkat"}))
+        ended, _ = scene.builders.run(scene.source, scene.data, fault, "command", arguments=arguments)
+        assert ended.error == "exit code 3" and words in ended.message and "Traceback" not in ended.message
+        assert served(scene.data) == scene.before
 
 
 def test_vectors_that_were_cut_short_would_be_caught(scenes: MakeScene, campaign: Campaigns) -> None:
