@@ -220,7 +220,9 @@ def lease(layout: Layout, name: str) -> IO[str] | None:
 def sweep(layout: Layout) -> None:
     """Delete what interrupted builds left; first of all, or a disk they filled stays full. Needs the writer lock."""
     left = [stray for pattern in _LEFT for stray in layout.generations.glob(pattern)]
-    for stray in (*left, *layout.data.glob("*.tmp")):
+    names = layout.names()
+    leases = [stray for stray in layout.data.glob("leases/*") if stray.name not in names]  # of what is deleted
+    for stray in (*left, *leases, *layout.data.glob("*.tmp")):
         if stray.is_dir():
             shutil.rmtree(stray)
         else:

@@ -63,7 +63,7 @@ def write_passages(
         card = _probing_enough(index, rows, queries)
     # Given a path, FAISS only prints an error that comes when it closes the file, and the file is cut short.
     with path.open("wb") as stream:
-        faiss.write_index(index, faiss.PyCallbackIOWriter(stream.write))
+        faiss.write_index(index, faiss.PyCallbackIOWriter(stream.write))  # type: ignore[attr-defined] # not in the stub
     return card
 
 

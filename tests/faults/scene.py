@@ -75,6 +75,7 @@ def stray(data: Path) -> list[str]:
     names = layout.names()
     found = [path.name for path in layout.generations.iterdir() if path.name not in names]
     found += [path.name for path in data.iterdir() if path.name.endswith(".tmp") or path.name == layout.journal.name]
+    found += [path.name for path in data.glob("leases/*") if path.name not in names]
     for name in names:
         verify(layout.generation(name))
     return found

@@ -20,7 +20,7 @@ def test_a_build_killed_at_any_call_leaves_the_old_index_or_the_new(
 ) -> None:
     scene = scenes(how)
     points = scene.points()
-    with campaign("R2", f"the builder is killed at a call that writes ({how})", push=14, release=len(points)) as trials:
+    with campaign("R2", f"the builder is killed at a call that writes ({how})", push=10, release=len(points)) as trials:
         outcomes, killed_at = Counter[str](), Counter[str]()
         for trial in trials:
             kind, number = points[trial]
@@ -41,14 +41,18 @@ def test_a_build_killed_at_any_call_leaves_the_old_index_or_the_new(
 def test_a_first_build_killed_at_any_call_leaves_nothing_or_everything(scenes: MakeScene, campaign: Campaigns) -> None:
     scene = scenes("first")
     points = scene.points()
-    with campaign("R2", "the builder is killed at a call that writes (first)", push=8, release=len(points)) as trials:
+    with campaign("R2", "the builder is killed at a call that writes (first)", push=6, release=len(points)) as trials:
+        killed = 0
         for trial in trials:
             kind, number = points[trial]
             scene.set_up()
-            scene.run(Fault(number, among=frozenset({kind})))
+            ended, _ = scene.run(Fault(number, among=frozenset({kind})))
+            killed += ended.killed
             if scene.data.exists():
                 scene.check(named=False)  # it may be in its place, and not yet named
             scene.recover()
+        trials.note("calls of a build", len(points))
+        trials.note("killed", killed)
 
 
 def test_publishing_before_a_generation_is_in_its_place_would_be_caught(scenes: MakeScene, campaign: Campaigns) -> None:

@@ -21,7 +21,10 @@ PUBLISHED = Call("rename", "CURRENT")
 def said_so(ended: Ended, watch: Watch, error: int) -> bool:
     """Whether the build told of the error; then in the words for it, and otherwise it had no need of what failed."""
     assert not ended.killed
-    kind, words = SAID[error]
+    struck = watch.struck
+    # SQLite says that it cannot open a file, and not why.
+    silent = struck is not None and struck.name == "openat" and struck.path.endswith("documents.db")
+    kind, words = SAID[errno.EIO if silent else error]
     assert ended.error in ("", kind) and (not ended.error or words in ended.message), (ended, str(watch.struck))
     return bool(ended.error)
 
@@ -32,7 +35,7 @@ def test_a_build_whose_disk_fails_says_so_and_the_old_index_is_served(
 ) -> None:
     scene = scenes(how)
     points = [(point, error, forever) for point in scene.points() for error in SAID for forever in (False, True)]
-    with campaign("R3", f"a call that writes fails ({how})", push=12, release=len(points)) as trials:
+    with campaign("R3", f"a call that writes fails ({how})", push=8, release=len(points)) as trials:
         told, befell = 0, Counter[str]()
         for trial in trials:
             (kind, number), error, forever = points[trial]

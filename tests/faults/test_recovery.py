@@ -22,7 +22,7 @@ def any_fault(chance: random.Random, calls: int) -> Fault:
 def test_a_build_that_is_struck_while_it_recovers_from_another(scenes: MakeScene, campaign: Campaigns) -> None:
     scene = scenes("anew")
     calls = len(scene.points())
-    with campaign("R5", "the builder is struck, and so is the one that follows, twice", push=8, release=200) as trials:
+    with campaign("R5", "the builder is struck, and so is the one that follows, twice", push=6, release=200) as trials:
         struck = Counter[int]()
         for trial in trials:
             chance = random.Random(50_000 + trial)
@@ -44,7 +44,7 @@ def test_a_clean_up_that_is_struck_leaves_whole_generations_and_is_done_by_the_n
     with_old_generations(scene)
     calls = len(scene.points("gc"))
     points = [(at, error) for at in in_leaps(calls) for error in _WAYS]
-    with campaign("R5", "garbage collection is struck", push=12, release=len(points)) as trials:
+    with campaign("R5", "garbage collection is struck", push=9, release=len(points)) as trials:
         for trial in trials:
             at, error = points[trial]
             scene.set_up()

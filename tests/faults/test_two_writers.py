@@ -79,7 +79,7 @@ def at_once(scene: Scene, what: str, writers: int = 3) -> Counter[str]:
 
 
 def test_of_writers_that_start_together_each_builds_or_is_told(scene: Scene, campaign: Campaigns) -> None:
-    with campaign("R13", "three builders start at the same instant", push=12, release=500) as trials:
+    with campaign("R13", "three builders start at the same instant", push=8, release=500) as trials:
         refused = 0
         for trial in trials:
             ended = at_once(scene, "build")
