@@ -22,10 +22,12 @@ def said_so(ended: Ended, watch: Watch, error: int) -> bool:
     """Whether the build told of the error; then in the words for it, and otherwise it had no need of what failed."""
     assert not ended.killed
     struck = watch.struck
-    # SQLite says that it cannot open a file, and not why.
-    silent = struck is not None and struck.name == "openat" and struck.path.endswith("documents.db")
-    kind, words = SAID[errno.EIO if silent else error]
-    assert ended.error in ("", kind) and (not ended.error or words in ended.message), (ended, str(watch.struck))
+    if struck is not None and struck.name == "openat" and struck.path.endswith("documents.db"):
+        # SQLite says that it cannot open a file, or not for writing, and not why.
+        assert ended.error in ("", "DiskFailed", "ReadOnly"), ended
+    else:
+        kind, words = SAID[error]
+        assert ended.error in ("", kind) and (not ended.error or words in ended.message), (ended, str(struck))
     return bool(ended.error)
 
 
