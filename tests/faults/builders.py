@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.faults.calls import Fault, Watch, hand_over
+from tests.faults.syscalls import Fault, Watch, hand_over
 
 _GO = b"go"
 _PROGRAM = "import sys; from tests.faults.builders import serve; serve(int(sys.argv[1]))"

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.faults.builders import Builders
-from tests.faults.calls import why_not
 from tests.faults.campaign import Campaigns, Plan
 from tests.faults.scene import Scene, make_scene
+from tests.faults.syscalls import why_not
 
 _PLAN = pytest.StashKey[Plan]()
 

@@ -18,7 +18,7 @@ from index import generation
 from index.generation import Layout, adopt, collect, publish, read_current, writer_lock
 from index.ingest import BuildOptions
 from tests.fakes import FakeEncoder
-from tests.faults.calls import hand_over
+from tests.faults.syscalls import hand_over
 
 Told = dict[str, Any]
 

@@ -20,7 +20,7 @@ from index.manifest import verify
 from index.search import make_query, search
 from tests.fakes import FakeEncoder
 from tests.faults.builders import Builders, Ended
-from tests.faults.calls import Call, Fault, Watch
+from tests.faults.syscalls import Call, Fault, Watch
 from tests.index.shelf import Shelf
 
 QUESTIONS = ("Who climbs ninety steps?", "the number of harbour 7", "a net that was mended", "zeppelin", "keeper 19")

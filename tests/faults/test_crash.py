@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.calls import Fault
 from tests.faults.campaign import Campaigns
 from tests.faults.scene import Scene, fails
+from tests.faults.syscalls import Fault
 
 MakeScene = Callable[[str], Scene]
 

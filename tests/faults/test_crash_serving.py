@@ -24,10 +24,10 @@ from index.live import Library
 from tests.conftest import serve
 from tests.fakes import FakeEncoder, FakeReader, make_fake_encoder
 from tests.faults.builders import Builders
-from tests.faults.calls import TAKE_SPACE, Fault, Watch
 from tests.faults.campaign import Campaigns
 from tests.faults.deeds import watched_encoder
 from tests.faults.scene import Scene, fails, make_scene, served, stray, undisturbed
+from tests.faults.syscalls import TAKE_SPACE, Fault, Watch
 
 _PAUSE_S = 0.15  # of a client between two questions
 _CLIENTS = 4

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from tests.faults.builders import Ended
-from tests.faults.calls import EVERY, TAKE_SPACE, Call, Fault, Watch
 from tests.faults.campaign import Campaigns
 from tests.faults.scene import Scene, fails, served, stray, with_old_generations
+from tests.faults.syscalls import EVERY, TAKE_SPACE, Call, Fault, Watch
 
 MakeScene = Callable[[str], Scene]
 SAID = {errno.EIO: ("DiskFailed", "does not do what it is told"), errno.ENOSPC: ("DiskFull", "is full")}

@@ -7,9 +7,9 @@ import random
 from collections import Counter
 from collections.abc import Callable
 
-from tests.faults.calls import Fault
 from tests.faults.campaign import Campaigns
 from tests.faults.scene import Scene, in_leaps, served, stray, with_old_generations
+from tests.faults.syscalls import Fault
 
 MakeScene = Callable[[str], Scene]
 _WAYS = (0, errno.ENOSPC, errno.EIO)  # killed, or a disk that fails from there on

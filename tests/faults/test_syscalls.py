@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.calls import EVERY, Fault
 from tests.faults.scene import Scene, in_leaps, served
+from tests.faults.syscalls import EVERY, Fault
 
 MakeScene = Callable[[str], Scene]
 
