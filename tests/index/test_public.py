@@ -19,7 +19,16 @@ def test_the_surface_is_this_list() -> None:
         *("Document", "EncodedPassage", "Encoder", "Hit", "IngestReport", "Matrix", "Parsed", "Passage", "PassageSpan"),
         *("Place", "Segment", "SegmentKind", "Sentence", "SentenceSpan", "Signals", "Skipped", "Vector"),
         *("BuildFailed", "Busy", "CorruptGeneration", "DiskFull", "EncoderError", "FootnoteError"),
-        *("IncompatibleIndex", "NeedsConfirmation", "NoGeneration", "NotFound", "ReadOnly", "SkipFile", "SourceError", "SKIP_REASONS"),
+        *(
+            "IncompatibleIndex",
+            "NeedsConfirmation",
+            "NoGeneration",
+            "NotFound",
+            "ReadOnly",
+            "SkipFile",
+            "SourceError",
+            "SKIP_REASONS",
+        ),
     }
     assert all(hasattr(index, name) for name in index.__all__)
 
