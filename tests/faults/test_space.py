@@ -269,8 +269,8 @@ READ_ONLY = "The data folder cannot be written to"
 
 @dataclass
 class DiskError:
-    """Has the kernel find an error of the disk in this phase of a build: it then refuses all that would be written, also
-    to files that are open, and says of the file system that it can be written to."""
+    """Has the kernel find an error of the disk in this phase of a build. It then refuses all that would be written,
+    also to files that are open, and still says of the file system that it can be written to."""
 
     disk: Path
     when: str
