@@ -205,7 +205,7 @@ def with_errors(lost: Lost, trial: int) -> tuple[list[str], int]:
         "strace", "-f", "--seccomp-bpf", "-qq", "-o", os.devnull, *where, "-e", f"trace={call}", "-e", fault
     )
     wrong = lost.wrong_with(before, hit)
-    whole = len(hit) == COUNT and call in ("getdents64", "openat")
+    whole = folder == source and call == "getdents64"
     if said["error"] != ("SourceError" if whole else "") or (not whole and said["stale"] != len(hit)):
         wrong.append(f"the build said {said}")
     lost.shelf.build()
