@@ -264,7 +264,7 @@ class Footnote:
     @property
     def degraded(self) -> str:
         """Why what is served is not, or will not be, up to date; "" when all is well."""
-        if self.library.degraded or takes_writes(self.settings.data):
+        if self.library.degraded or takes_writes(self.layout.lock):
             return self.library.degraded
         return "The data folder cannot be written to: the index stays as it is."
 

@@ -16,9 +16,16 @@ _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _FAILS = frozenset({errno.EIO, errno.EREMOTEIO, errno.ENODEV, errno.ENXIO, errno.ESTALE, errno.EUCLEAN})
 
 
-def takes_writes(data: Path) -> bool:
-    """Whether the data folder can be written to; a file system mounted read-only refuses root, too."""
-    return os.access(data, os.W_OK)
+def takes_writes(lock: Path) -> bool:
+    """Whether the file system of a lock file that is there takes writes; nothing is written.
+
+    A file is opened because a file system that the kernel has set read-only after an error may still say that it can be
+    written to."""
+    try:
+        os.close(os.open(lock, os.O_WRONLY | os.O_APPEND))
+    except OSError as error:
+        return error.errno not in _READ_ONLY
+    return True
 
 
 @contextmanager

@@ -52,6 +52,10 @@ class Layout:
         return self.data / "ingest-report.json"
 
     @property
+    def lock(self) -> Path:
+        return self.data / "writer.lock"
+
+    @property
     def calibration(self) -> Path:
         return self.data / "calibration.json"
 
@@ -203,7 +207,7 @@ def writer_lock(layout: Layout) -> Iterator[None]:
 
 def _lock_file(layout: Layout) -> IO[str]:
     layout.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return (layout.data / "writer.lock").open("a")
+    return layout.lock.open("a")
 
 
 def lease(layout: Layout, name: str) -> IO[str] | None:

@@ -19,7 +19,7 @@ _MARGIN = 1.5  # an estimate may be wrong, and others write to the disk meanwhil
 # What a first build goes by; later ones go by what the index before took. Text with its words makes 1.2 bytes a byte.
 # Vectors lie in the index and in the journal, those of passages a third time while the index is made.
 _TEXT_BYTES = 1.2
-_CHARS_A_SENTENCE, _CHARS_A_TOKEN = 200, 3  # of a window; few passages fill it
+_CHARS_A_SENTENCE, _CHARS_A_TOKEN = 100, 3  # of a window; few passages fill it
 _SHARE_OF_TEXT = {"html": 0.5, "pdf": 0.3, "docx": 0.3, "pptx": 0.1, "xlsx": 0.5, "epub": 0.5}  # others are text alone
 _SENTENCE_BYTES, _PASSAGE_BYTES = 2, 4  # a dimension: float16, float32
 

@@ -119,7 +119,7 @@ class Bench:
         for name in ("nets.txt", f"more-{trial % 3}.txt"):
             self.shelf.write(name, after[name])
         wrong = []
-        allowed = (before, after)
+        allowed: Sequence[dict[str, str]] = (before, after)
         for where in self.builder.build(chance.randrange(STEPS), without):
             if where == "halted" and chance.random() < 0.5:
                 self.disk.another_syncs()
