@@ -130,6 +130,7 @@ class Watch:
         self._folder = os.path.realpath(folder)
         self._fault = fault
         self._counted = 0
+        self._killed = False
         self._failed: BaseException | None = None
         self._thread = threading.Thread(target=self._serve, name="watch", daemon=True)
         self._thread.start()
@@ -166,6 +167,8 @@ class Watch:
             raise
         number_of, thread, _, call, _, _, *arguments = _NOTIFICATION.unpack(buffer)
         failure = self._decide(thread, _NAMES[call], arguments)
+        if self._killed:  # with an answer, the call might still be made before the process dies
+            return
         answer = bytearray(_ANSWER.pack(number_of, 0, -failure, 0 if failure else _CONTINUE))
         try:
             fcntl.ioctl(self._listener, _SEND, answer)
@@ -195,6 +198,7 @@ class Watch:
         return fault.error
 
     def _kill(self) -> None:
+        self._killed = True
         try:
             os.kill(self.pid, signal.SIGKILL)
         except ProcessLookupError:
