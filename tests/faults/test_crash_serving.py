@@ -108,7 +108,6 @@ def start(builders: Builders, tmp_path: Path) -> Iterator[Start]:
         scene.set_up()
         settings = Settings(source=scene.source, data=scene.data, encoder="fake")
         footnote = Footnote(settings, encoder=load_encoder, reader=FakeReader)
-        footnote._encoder = FakeEncoder()  # the server's own is never one that hands its calls over
         server = contextmanager(serve)(footnote)
         client = httpx2.Client(base_url=server.__enter__(), timeout=30)
         opened.append((server, client, footnote))
