@@ -33,7 +33,6 @@ from index.vectors import PassageVectors, SentenceVectors
 
 VECTORS, VECTORS_TAIL = "vectors.faiss", "vectors.tail.faiss"
 SENTENCES, SENTENCES_TAIL = "sentences.f16", "sentences.tail.f16"
-_LEFT = (".staging-*", ".going-*")  # what a build, or a deletion, was at when it was interrupted
 KEPT = 2  # newest generations kept, beside the live one and any that is being read
 
 
@@ -223,7 +222,8 @@ def lease(layout: Layout, name: str) -> IO[str] | None:
 
 def sweep(layout: Layout) -> None:
     """Delete what interrupted builds left; first of all, or a disk they filled stays full. Needs the writer lock."""
-    left = [stray for pattern in _LEFT for stray in layout.generations.glob(pattern)]
+    # What a build, or a deletion, was at when it was interrupted.
+    left = [stray for pattern in (".staging-*", ".going-*") for stray in layout.generations.glob(pattern)]
     names = layout.names()
     leases = [stray for stray in layout.data.glob("leases/*") if stray.name not in names]  # of what is deleted
     for stray in (*left, *leases, *layout.data.glob("*.tmp")):
