@@ -226,13 +226,19 @@ def accept_generation(data: Data = None, as_json: Json = False) -> None:
 
 
 @generations.command()
-def gc(data: Data = None, as_json: Json = False) -> None:
+def gc(
+    data: Data = None,
+    live_only: Annotated[
+        bool, typer.Option("--live-only", help="Keep the live one alone: what was deleted lies in no other file then.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
     """Delete generations that nobody reads, but the newest two and the live one."""
-    from index.generation import Layout, collect, read_current, writer_lock
+    from index.generation import KEPT, Layout, collect, read_current, writer_lock
 
     layout = Layout(_settings(data=data).data)
     with writer_lock(layout):
-        deleted = collect(layout, read_current(layout)[0])
+        deleted = collect(layout, read_current(layout)[0], keep=1 if live_only else KEPT)
     terminal.show({"deleted": deleted}, f"Deleted: {', '.join(deleted) or 'nothing'}.", as_json=as_json)
 
 

@@ -23,6 +23,7 @@ from eval.calibrate import Calibration, read_calibration
 from eval.codec import to_json
 from eval.errors import CalibrationError
 from index.build import Gate, Progress, build
+from index.disk import takes_writes
 from index.encode import load_encoder
 from index.errors import NotFound
 from index.freshness import folder_changed, source_changed
@@ -260,6 +261,13 @@ class Footnote:
     def has_index(self) -> bool:
         return self.layout.current.exists()
 
+    @property
+    def degraded(self) -> str:
+        """Why what is served is not, or will not be, up to date; "" when all is well."""
+        if self.library.degraded or takes_writes(self.layout.lock):
+            return self.library.degraded
+        return "The data folder cannot be written to: the index stays as it is."
+
     def describe(self) -> dict[str, Any]:
         """What is being served, for GET /v1/index."""
         with self.library.pin() as generation:
@@ -276,7 +284,7 @@ class Footnote:
                 # Of a model in a folder only the folder's name: where it lies is the server's own business.
                 "encoder": {**manifest.encoder, "name": Path(manifest.encoder["name"]).name},
                 "source_changed": self.folder_changed(generation),
-                "degraded": self.library.degraded,
+                "degraded": self.degraded,
                 "min_confidence": self.min_confidence,
                 "calibration": self._described_calibration(),
                 "job": job,

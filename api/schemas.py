@@ -172,7 +172,9 @@ class IndexStatus(BaseModel):
     sentences: int
     encoder: dict[str, Any]
     source_changed: bool | None = Field(description="the folder differs from what is indexed; null when unreadable")
-    degraded: str = Field(description="why another generation than the newest is served; empty when all is well")
+    degraded: str = Field(
+        description="why the newest generation is not served, or no newer one can be; empty when all is well"
+    )
     min_confidence: float = Field(description="below this confidence answers abstain")
     calibration: dict[str, Any] | None = Field(description="what footnote eval calibrate found; null when not in use")
     job: Job | None

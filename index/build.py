@@ -11,10 +11,13 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+
+import structlog
 
 from index import lexical
 from index.changes import look, unchanged
@@ -38,12 +41,15 @@ from index.ingest import BuildOptions, Ingest, fits
 from index.journal import Journal
 from index.manifest import read_manifest, seal
 from index.parse.sandbox import Sandbox
+from index.room import make_sure_of_room
 from index.schema import KnownFile
 from index.store import Store
 from index.store_writer import Writer
 from index.types import Encoder, GateOutcome, IngestReport, Skipped
 from index.vectors import VectorCard
 from index.walk import FoundFile, walk
+
+_log = structlog.get_logger()
 
 Gate = Callable[[Generation, Generation | None, IngestReport], GateOutcome]
 """Given a generation that is ready to be published, the one to be replaced, and the report: whether it may be. It says
@@ -61,7 +67,8 @@ def build(
 
     A generation that does not pass ``gate`` is held back and the live one stays. When nothing changed nothing is
     published and the report names the live generation. Raises SourceError when the folder is missing or holds no
-    document, NeedsConfirmation when much of what is served is gone from it, Busy when another process writes."""
+    document, NeedsConfirmation when much of what is served is gone from it, Busy when another process writes, DiskFull
+    and ReadOnly when the disk does not take what is to be written."""
     started = time.monotonic()
     layout = Layout(options.data)
     with writer_lock(layout):
@@ -80,6 +87,9 @@ def build(
             if report is not None and _is_live(layout, previous, encoder):
                 named = "" if options.plan else report.generation
                 return _ended(layout, options, replace(report, generation=named, seconds=_since(started)), journal)
+            if not options.plan:
+                texts = previous if fits(previous, options, encoder) else None
+                make_sure_of_room(layout, scanned.files, texts, scanned.base, encoder)
             ingest, report = _ingest(options, encoder, previous, served, scanned, staged, journal, progress)
             if not options.plan and not _is_unchanged(layout, options, encoder, report, previous):
                 card = _write_vectors(options, encoder, ingest, scanned.base, staged, previous, journal, progress)
@@ -93,7 +103,8 @@ def build(
                     progress("publishing", 0, 0)
                     adopt(layout, staged, report.generation)
                     publish(layout, report.generation, digest)
-                    collect(layout, report.generation)
+                    with _afterwards():
+                        collect(layout, report.generation)
                 else:
                     hold_back(layout, staged)
                     report = replace(report, generation=previous.name if previous else "", published=False)
@@ -102,20 +113,35 @@ def build(
                 report = replace(report, generation=previous.name, seconds=_since(started))
             return _ended(layout, options, report, journal)
         finally:
-            journal.close()
-            shutil.rmtree(staged, ignore_errors=True)
-            if previous is not None:
-                previous.close()
+            try:
+                journal.close()  # writes what it holds, which a full disk refuses
+            finally:
+                shutil.rmtree(staged, ignore_errors=True)
+                if previous is not None:
+                    previous.close()
 
 
 def _ended(layout: Layout, options: BuildOptions, report: IngestReport, journal: Journal) -> IngestReport:
     """``report``, kept beside the generations unless it is of a plan."""
-    if not options.plan:
+    if options.plan:
+        return report
+    with _afterwards():
         if report.published or report.gate is None:  # what was held back is asked for again
-            journal.discard()
             shutil.rmtree(layout.held, ignore_errors=True)  # of an earlier state of the folder
+            journal.discard()
+    with _afterwards():
         replace_file(layout.report, json.dumps(asdict(report), indent=1) + "\n")
     return report
+
+
+@contextmanager
+def _afterwards() -> Iterator[None]:
+    """For what is done when the matter is decided: the generation is live whether or not this succeeds, and the next
+    build does it again. An error of the disk is logged, and does not make the build one that failed."""
+    try:
+        yield
+    except OSError as error:
+        _log.warning("tidying_failed", reason=str(error))
 
 
 def _since(started: float) -> float:

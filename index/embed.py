@@ -125,8 +125,10 @@ class _RowFiles:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._passages.close()
-        self._sentences.close()
+        try:
+            self._passages.close()
+        finally:  # closing writes, which a full disk refuses
+            self._sentences.close()
 
     def append(self, encoded: EncodedPassage) -> None:
         self._passages.write(np.ascontiguousarray(encoded.passage, dtype=np.float32).tobytes())

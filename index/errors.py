@@ -9,6 +9,9 @@ FootnoteError
 ├── NotFound           no such document, passage or generation
 ├── Busy               another process is writing
 ├── EncoderError       a model cannot be loaded or exported
+├── DiskFull           the data folder's disk is full, or a build would not fit on it
+├── ReadOnly           the data folder cannot be written to
+├── DiskFailed         the data folder's disk does not do what it is told
 ├── NeedsConfirmation  so much is gone from the folder that deleting it is asked about first
 └── BuildFailed        the build process died or raised
 """
@@ -47,6 +50,15 @@ class Busy(FootnoteError): ...
 
 
 class EncoderError(FootnoteError): ...
+
+
+class DiskFull(FootnoteError): ...
+
+
+class ReadOnly(FootnoteError): ...
+
+
+class DiskFailed(FootnoteError): ...
 
 
 class NeedsConfirmation(FootnoteError): ...

@@ -24,6 +24,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from index.disk import told
 from index.errors import Busy, CorruptGeneration, IncompatibleIndex, NoGeneration, NotFound
 from index.lexical import LexicalIndex
 from index.manifest import REBUILD, fsync, verify
@@ -48,6 +49,10 @@ class Layout:
     @property
     def report(self) -> Path:
         return self.data / "ingest-report.json"
+
+    @property
+    def lock(self) -> Path:
+        return self.data / "writer.lock"
 
     @property
     def calibration(self) -> Path:
@@ -188,9 +193,8 @@ class Generation:
 @contextmanager
 def writer_lock(layout: Layout) -> Iterator[None]:
     """Held by whoever builds, publishes, rolls back or deletes. Raises Busy at once when another process has it; the
-    kernel frees it when its holder dies."""
-    layout.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (layout.data / "writer.lock").open("a") as stream:
+    kernel frees it when its holder dies. Until then, what the disk refuses leaves as DiskFull or ReadOnly."""
+    with told(), _lock_file(layout) as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -198,6 +202,11 @@ def writer_lock(layout: Layout) -> Iterator[None]:
                 f"Another process is writing to {layout.data}.", remedy="Wait for it to finish, then try again."
             ) from error
         yield
+
+
+def _lock_file(layout: Layout) -> IO[str]:
+    layout.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return layout.lock.open("a")
 
 
 def lease(layout: Layout, name: str) -> IO[str] | None:
@@ -213,7 +222,11 @@ def lease(layout: Layout, name: str) -> IO[str] | None:
 
 def sweep(layout: Layout) -> None:
     """Delete what interrupted builds left; first of all, or a disk they filled stays full. Needs the writer lock."""
-    for stray in (*layout.generations.glob(".staging-*"), *layout.data.glob("*.tmp")):
+    # What a build, or a deletion, was at when it was interrupted.
+    left = [stray for pattern in (".staging-*", ".going-*") for stray in layout.generations.glob(pattern)]
+    names = layout.names()
+    leases = [stray for stray in layout.data.glob("leases/*") if stray.name not in names]  # of what is deleted
+    for stray in (*left, *leases, *layout.data.glob("*.tmp")):
         if stray.is_dir():
             shutil.rmtree(stray)
         else:
@@ -239,7 +252,10 @@ def collect(layout: Layout, current: str, *, keep: int = KEPT) -> list[str]:
                 fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 continue  # still being read
-            shutil.rmtree(layout.generation(name))
+            # Out of their midst first: half deleted, it would still be listed among the generations.
+            going = layout.generations / f".going-{name}"
+            layout.generation(name).rename(going)
+            shutil.rmtree(going)
             lease_file.unlink()
         deleted.append(name)
     return deleted

@@ -66,14 +66,16 @@ class Journal:
             self._unflushed = 0
 
     def close(self) -> None:
-        if self._stream is not None:
-            self._stream.close()
-            self._stream = None
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
 
     def discard(self) -> None:
         """Close and remove the file: what it held is published."""
-        self.close()
-        self._path.unlink(missing_ok=True)
+        try:
+            self.close()
+        finally:
+            self._path.unlink(missing_ok=True)
 
     def _begin(self) -> BinaryIO:
         """The file, cut to what is whole, ready to be appended to."""

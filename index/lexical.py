@@ -9,8 +9,10 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import tantivy
 
@@ -21,6 +23,7 @@ _TEXT, _ABOVE, _ROW = "text", "above", "row"
 _ABOVE_BOOST = 0.5  # a heading's word says less about the sentence asked for than the passage's own
 _ANALYZER = "footnote"
 _WRITER_BYTES = 64_000_000
+_PROBE_BYTES = 1_000_000
 
 # Words that a question is asked with, not about. Answer selection and abstention look at the rest.
 STOP_WORDS = frozenset(
@@ -79,21 +82,34 @@ def _schema() -> tantivy.Schema:
 
 def write(folder: Path, passages: Iterable[tuple[int, str, str]]) -> None:
     """Write a BM25 index of ``(row, text, above)`` into the new ``folder``."""
-    folder.mkdir()
-    _change(folder, passages)
+    with _disk_asked(folder):
+        folder.mkdir()
+        _change(folder, passages)
 
 
 def extend(previous: Path, folder: Path, gone: Iterable[int], passages: Iterable[tuple[int, str, str]]) -> None:
     """Write into the new ``folder`` what ``previous`` holds, without the rows ``gone`` and with ``passages``.
 
     tantivy never changes a segment's file, so those are linked, and the cost is that of the change."""
-    folder.mkdir()
-    for path in previous.iterdir():
-        if path.suffix == ".json":  # the lists of segments and files, which are rewritten
-            shutil.copyfile(path, folder / path.name)
-        elif path.suffix != ".lock":
-            link(path, folder / path.name)
-    _change(folder, passages, gone)
+    with _disk_asked(folder):
+        folder.mkdir()
+        for path in previous.iterdir():
+            if path.suffix == ".json":  # the lists of segments and files, which are rewritten
+                shutil.copyfile(path, folder / path.name)
+            elif path.suffix != ".lock":
+                link(path, folder / path.name)
+        _change(folder, passages, gone)
+
+
+@contextmanager
+def _disk_asked(folder: Path) -> Iterator[None]:
+    """tantivy's threads keep to themselves what they died of. When it was the disk, the disk says so once more."""
+    try:
+        yield
+    except ValueError:
+        (folder / "probe").write_bytes(bytes(_PROBE_BYTES))
+        (folder / "probe").unlink()
+        raise
 
 
 def _change(folder: Path, passages: Iterable[tuple[int, str, str]], gone: Iterable[int] = ()) -> None:
@@ -117,16 +133,29 @@ def _idf(count: int, frequency: int) -> float:
     return math.log(1.0 + (count - frequency + 0.5) / (frequency + 0.5))
 
 
+def _searcher(folder: Path) -> tantivy.Searcher:
+    index = tantivy.Index(_schema(), path=str(folder))
+    index.register_tokenizer(_ANALYZER, _analyzer())
+    index.config_reader(reload_policy="manual")  # else a thread looks at the folder twice a second
+    index.reload()
+    return index.searcher()
+
+
 class LexicalIndex:
     """BM25 over passages, read-only. ``k1 = 1.2`` and ``b = .75`` are tantivy's, as Lucene's."""
 
     def __init__(self, folder: Path) -> None:
         self._schema = _schema()
-        self._index = tantivy.Index(self._schema, path=str(folder))
-        self._index.register_tokenizer(_ANALYZER, _analyzer())
-        self._index.config_reader(reload_policy="manual")  # else a thread looks at the folder twice a second
-        self._index.reload()
-        self._searcher = self._index.searcher()
+        try:
+            self._searcher = _searcher(folder)
+        except ValueError:
+            # tantivy makes a file to lock wherever it opens an index. Where none can be made, it is given a folder of
+            # links, which may go once the files are open.
+            with TemporaryDirectory(prefix="footnote-lexical-") as links:
+                for path in folder.iterdir():
+                    if path.suffix != ".lock":
+                        (Path(links) / path.name).symlink_to(path.resolve())
+                self._searcher = _searcher(Path(links))
         # What is removed from a segment stays counted in how common a word is until the segment is merged. That is
         # made up for in _weighed; in the mean length of a passage it is not.
         segments = json.loads((folder / "meta.json").read_text("utf-8"))["segments"]

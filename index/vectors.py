@@ -61,7 +61,9 @@ def write_passages(
         for block in _blocks(rows):
             index.add(block)
         card = _probing_enough(index, rows, queries)
-    faiss.write_index(index, str(path))
+    # Given a path, FAISS only prints an error that comes when it closes the file, and the file is cut short.
+    with path.open("wb") as stream:
+        faiss.write_index(index, faiss.PyCallbackIOWriter(stream.write))  # type: ignore[attr-defined] # not in the stub
     return card
 
 

@@ -16,6 +16,7 @@ from index.types import Skipped
 _MAX_DEPTH = 64  # folders deeper than this are a loop or an attack, not a library
 _MAX_PATH_BYTES = 4096  # Linux's own limit
 _READ_TRIES = 3
+_ROOT = "."  # the folder itself, where a path is shown
 _STAT_REASONS = {errno.ENOENT: "vanished", errno.ENAMETOOLONG: "path_limit"}
 
 
@@ -62,7 +63,8 @@ def walk(root: Path, *, exclude: Path, max_bytes: int) -> tuple[list[FoundFile],
     """The files to index below ``root``, sorted by path, and those left out with the reason.
 
     Hidden files and folders (a leading dot) are passed over without a word, and so is ``exclude`` (the data folder,
-    told by inode so that no spelling of its path hides it). Raises SourceError when the folder is not there."""
+    told by inode so that no spelling of its path hides it). Raises SourceError when the folder is not there or
+    cannot be read."""
     try:
         top = root.stat()
     except OSError as error:
@@ -80,6 +82,11 @@ def walk(root: Path, *, exclude: Path, max_bytes: int) -> tuple[list[FoundFile],
     found: list[FoundFile] = []
     skipped: list[Skipped] = []
     for item in _entries(os.fsencode(root), b"", forbidden, 0):
+        if isinstance(item, Skipped) and item.source == _ROOT:
+            raise SourceError(
+                f"The source folder {root} cannot be read ({item.detail}).",
+                remedy="Look whether its disk is well, and whether the account that Footnote runs under may read it.",
+            )
         if isinstance(item, Skipped):
             skipped.append(item)
         elif not format_of(item.suffix):
@@ -99,7 +106,7 @@ def _entries(root: bytes, below: bytes, forbidden: set[tuple[int, int]], depth: 
         with os.scandir(folder) as scan:
             entries = sorted(scan, key=lambda entry: entry.name)
     except OSError as error:
-        yield Skipped(printable(below) or ".", "unreadable", os.strerror(error.errno or 0))
+        yield Skipped(printable(below) or _ROOT, "unreadable", os.strerror(error.errno or 0))
         return
     for entry in entries:
         if entry.name.startswith(b"."):

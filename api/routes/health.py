@@ -34,7 +34,7 @@ async def readyz(request: Request, response: Response) -> Status:
 def _readiness(state: State) -> Status:
     try:
         with state.footnote.library.pin() as generation:
-            degraded = state.footnote.library.degraded
+            degraded = state.footnote.degraded
             return Status(status="degraded" if degraded else "ok", generation=generation.name, detail=degraded)
     except FootnoteError as error:
         return Status(status="not_ready", detail=row_of(error).title)

@@ -324,6 +324,7 @@ def test_generations_are_listed_rolled_back_and_collected(
     assert "DAMAGED" not in footnote("generations", "list", *data).out
     assert footnote("generations", "gc", *data, "--json").json == {"deleted": ["000001"]}
     assert "Deleted: nothing." in footnote("generations", "gc", *data).out
+    assert footnote("generations", "gc", "--live-only", *data, "--json").json == {"deleted": ["000002"]}
 
 
 def test_a_damaged_generation_is_listed_with_what_is_wrong(footnote: Footnotes, world: World) -> None:

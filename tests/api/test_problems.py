@@ -30,12 +30,15 @@ from index.errors import (
     BuildFailed,
     Busy,
     CorruptGeneration,
+    DiskFailed,
+    DiskFull,
     EncoderError,
     FootnoteError,
     IncompatibleIndex,
     NeedsConfirmation,
     NoGeneration,
     NotFound,
+    ReadOnly,
     SkipFile,
     SourceError,
 )
@@ -50,8 +53,11 @@ JSON = {"Content-Type": "application/json"}
 
 # Never raised in a server, or caught there: the command line's own, and the process of footnote doctor --offline.
 NOT_SERVED: set[type[FootnoteError]] = {NetworkUsed, BundleError, RemoteError, CalibrationError, LlmError, McpMissing}
-# Their messages are told as they are: they say nothing but what the client sent, or are one fixed sentence.
-TOLD_AS_THEY_ARE: set[type[FootnoteError]] = {BadQuestion, NeedsConfirmation, NotFound, SkipFile, Overloaded}
+# Their messages are told as they are: they say nothing but what the client sent, or are fixed sentences, some with a
+# number in them.
+TOLD_AS_THEY_ARE: set[type[FootnoteError]] = {
+    *(BadQuestion, NeedsConfirmation, NotFound, SkipFile, Overloaded, DiskFull, ReadOnly, DiskFailed)
+}
 
 
 def below(kind: type[FootnoteError]) -> Iterator[type[FootnoteError]]:
@@ -118,6 +124,9 @@ def broken(world: World) -> Iterator[Broken]:
         (Busy("Another process is writing to /srv/data."), 409, None),
         (SourceError("The source folder /srv/x cannot be opened."), 409, None),
         (NeedsConfirmation("7 of the 10 documents indexed are gone."), 409, None),
+        (DiskFull("The disk of the data folder is full."), 507, None),
+        (ReadOnly("The data folder cannot be written to."), 503, "2"),
+        (DiskFailed("The disk of the data folder does not do what it is told."), 500, None),
         (EncoderError("/srv/model.onnx is damaged."), 503, "2"),
         (BuildFailed("The build failed (OSError: /srv/x)."), 500, None),
         (Overloaded("The server is busy."), 503, "2"),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.faults.builders import Builders
 from tests.faults.campaign import Campaigns, Plan
+from tests.faults.scene import Scene, make_scene
+from tests.faults.syscalls import why_not
 
 _PLAN = pytest.StashKey[Plan]()
 
@@ -24,3 +28,18 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.fixture
 def campaign(request: pytest.FixtureRequest) -> Campaigns:
     return Campaigns(request.config.stash[_PLAN])
+
+
+@pytest.fixture(scope="session")
+def builders() -> Iterator[Builders]:
+    """Starts builds in processes of their own."""
+    with Builders() as started:
+        yield started
+
+
+@pytest.fixture
+def scenes(builders: Builders, tmp_path: Path) -> Callable[[str], Scene]:
+    """Makes the stage on which builds are killed; skips where their calls cannot be watched."""
+    if reason := why_not():
+        pytest.skip(reason)
+    return lambda how: make_scene(tmp_path, builders, how)

@@ -137,3 +137,18 @@ def test_what_is_not_seen_within_a_word_does_not_keep_it_from_being_found(tmp_pa
     assert [row for row, _ in index.search(terms("lighthouse"), 5)] == [0]
     assert [row for row, _ in index.search(terms("keeper"), 5)] == [0]
     assert terms("light\u00adhouse keep\u200ber") == terms("lighthouse keeper")
+
+
+def test_an_index_is_read_where_nothing_can_be_written(tmp_path: Path) -> None:
+    folder = tmp_path / "lexical"
+    lexical.write(folder, [(0, "The red ferry sails.", ""), (1, "A red lamp.", "Ferries")])
+    expected = LexicalIndex(folder).search(["red", "ferri"], 5)
+    lock = folder / ".tantivy-meta.lock"
+    lock.unlink(missing_ok=True)
+    lock.mkdir()  # no file can be made of that name, as on a disk that takes no writes
+    (tmp_path / "moved").symlink_to(folder)
+    found = LexicalIndex(tmp_path / "moved")
+    assert len(found) == 2
+    assert found.search(["red", "ferri"], 5) == expected
+    assert found.coverage(["red", "ferri"], [0, 1])
+    assert found.search(["ferri"], 5, rows=[1]) == LexicalIndex(folder).search(["ferri"], 5, rows=[1])

@@ -18,8 +18,17 @@ def test_the_surface_is_this_list() -> None:
         *("FailedCase", "GateOutcome"),
         *("Document", "EncodedPassage", "Encoder", "Hit", "IngestReport", "Matrix", "Parsed", "Passage", "PassageSpan"),
         *("Place", "Segment", "SegmentKind", "Sentence", "SentenceSpan", "Signals", "Skipped", "Vector"),
-        *("BuildFailed", "Busy", "CorruptGeneration", "EncoderError", "FootnoteError", "IncompatibleIndex"),
-        *("NeedsConfirmation", "NoGeneration", "NotFound", "SkipFile", "SourceError", "SKIP_REASONS"),
+        *("BuildFailed", "Busy", "CorruptGeneration", "DiskFailed", "DiskFull", "EncoderError", "FootnoteError"),
+        *(
+            "IncompatibleIndex",
+            "NeedsConfirmation",
+            "NoGeneration",
+            "NotFound",
+            "ReadOnly",
+            "SkipFile",
+            "SourceError",
+            "SKIP_REASONS",
+        ),
     }
     assert all(hasattr(index, name) for name in index.__all__)
 

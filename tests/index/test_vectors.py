@@ -142,3 +142,9 @@ def test_sentence_rows_are_read_where_they_lie(tmp_path: Path) -> None:
     assert np.allclose(sentences.rows(3, 5), rows[3:5], atol=1e-3)
     path.write_bytes(b"")
     assert SentenceVectors(path, 8).rows(0, 0).shape == (0, 8)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_a_full_disk_is_an_error_even_when_it_is_noticed_as_the_file_is_closed() -> None:
+    with pytest.raises(OSError, match="No space left"):
+        write_passages(Path("/dev/full"), np.eye(4, dtype=np.float32))

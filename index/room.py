@@ -1,0 +1,84 @@
+"""Whether a build fits on the disk, told before anything is written."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from index.errors import DiskFull
+from index.extend import Base
+from index.generation import SENTENCES_TAIL, VECTORS, VECTORS_TAIL, Generation, Layout
+from index.parse import format_of
+from index.types import Encoder
+from index.walk import FoundFile
+
+_MARGIN = 1.5  # an estimate may be wrong, and others write to the disk meanwhile
+
+# What a first build goes by; later ones go by what the index before took. Text with its words makes 1.2 bytes a byte.
+# Vectors lie in the index and in the journal, those of passages a third time while the index is made.
+_TEXT_BYTES = 1.2
+_CHARS_A_SENTENCE, _CHARS_A_TOKEN = 100, 3  # of a window; few passages fill it
+_SHARE_OF_TEXT = {"html": 0.5, "pdf": 0.3, "docx": 0.3, "pptx": 0.1, "xlsx": 0.5, "epub": 0.5}  # others are text alone
+_SENTENCE_BYTES, _PASSAGE_BYTES = 2, 4  # a dimension: float16, float32
+
+
+def make_sure_of_room(
+    layout: Layout, files: Sequence[FoundFile], previous: Generation | None, base: Base, encoder: Encoder
+) -> None:
+    """Raises DiskFull when the disk has less free than one and a half times what this build is likely to write.
+
+    ``previous`` is the generation whose texts count, ``base`` what is taken over from it."""
+    wanted = estimate(files, previous, base, encoder) - _size(layout.journal)  # what lies there is not written again
+    free = shutil.disk_usage(layout.data).free
+    if free < _MARGIN * wanted:
+        raise DiskFull(
+            f"The build needs about {_shown(_MARGIN * wanted)} on the disk of the data folder, and {_shown(free)} is"
+            " free. Nothing was written.",
+            remedy="Free some, or have the data folder on a larger disk; footnote gc deletes old generations.",
+        )
+
+
+def estimate(files: Sequence[FoundFile], previous: Generation | None, base: Base, encoder: Encoder) -> int:
+    """How many bytes a build of ``files`` is likely to add to the data folder while it runs."""
+    plain = _growth(encoder.dim, encoder.window)
+    growth = {fmt: share * plain for fmt, share in _SHARE_OF_TEXT.items()}
+    if previous is None:
+        return round(sum(_grown(file, growth, plain) for file in files))
+    known = previous.store.known_files()
+    to_read = [file for file in files if file.path not in known or known[file.path].stat != file.stat]
+    # How many passages a byte of each format makes here, and what a passage takes here: twice its vectors, as above.
+    passages, sizes = Counter[str](), Counter[str]()
+    for file in known.values():
+        passages[file.format] += file.n_passages
+        sizes[file.format] += file.stat.size
+    taken = {name: int(entry["size"]) for name, entry in previous.manifest.files.items()}
+    a_passage = 2 * sum(taken.values()) / max(1, len(previous.vectors))
+    growth |= {fmt: passages[fmt] / sizes[fmt] * a_passage for fmt in passages if sizes[fmt]}
+    if base.rows:
+        kept = sum(taken.get(name, 0) for name in ("documents.db", SENTENCES_TAIL, VECTORS_TAIL))
+    else:
+        kept = sum(taken.values()) + taken[VECTORS]
+    return round(kept + sum(_grown(file, growth, plain) for file in to_read))
+
+
+def _growth(dim: int, window: int) -> float:
+    """Bytes that one byte of plain text comes to."""
+    sentence, passage = 2 * _SENTENCE_BYTES / _CHARS_A_SENTENCE, 3 * _PASSAGE_BYTES / (_CHARS_A_TOKEN * window)
+    return _TEXT_BYTES + dim * (sentence + passage)
+
+
+def _grown(file: FoundFile, growth: dict[str, float], plain: float) -> float:
+    return file.stat.size * growth.get(format_of(file.suffix), plain)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _shown(n_bytes: float) -> str:
+    return f"{n_bytes / 1e9:.1f} GB" if n_bytes >= 1e9 else f"{n_bytes / 1e6:.1f} MB"

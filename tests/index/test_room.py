@@ -1,0 +1,107 @@
+"""What is said before a build of the room it needs is about what it then takes; a small folder is never refused."""
+
+from __future__ import annotations
+
+import random
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from index.build import build
+from index.extend import base_of, no_base
+from index.generation import Generation, read_current
+from index.room import estimate
+from index.walk import walk
+from tests.fakes import FakeEncoder
+from tests.index.shelf import Shelf
+
+WORDS = ("the", "tide", "turns", "noon", "boats", "wait", "inner", "basin", "ropes", "hemp", "lamps", "lit", "quay")
+
+
+def prose(seed: int, sentences: int = 150) -> str:
+    """Sentences of some twenty words, ten a paragraph."""
+    chance = random.Random(seed)
+    lines = [" ".join(chance.choices(WORDS, k=chance.randint(10, 30))).capitalize() + "." for _ in range(sentences)]
+    return "\n\n".join(" ".join(lines[start : start + 10]) for start in range(0, sentences, 10))
+
+
+def encoder() -> FakeEncoder:
+    """As wide as the default one."""
+    return FakeEncoder(dim=384, window=256)
+
+
+def size(folder: Path) -> int:
+    """Bytes below a folder; a file with two names counts once, and one that goes meanwhile does not."""
+    sizes: dict[int, int] = {}
+    for path in folder.rglob("*"):
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            continue
+        sizes[found.st_ino] = found.st_size
+    return sum(sizes.values())
+
+
+def taken_by(shelf: Shelf, **options: Any) -> int:
+    """How many bytes a build adds to the data folder while it runs, as seen at each step of its progress."""
+    before, most, lock = size(shelf.data), 0, threading.Lock()
+
+    def look(phase: str, done: int, total: int) -> None:
+        nonlocal most
+        with lock:
+            most = max(most, size(shelf.data) - before)
+
+    assert build(shelf.options(**options), encoder(), look).published
+    return most
+
+
+def estimated(shelf: Shelf, *, extends: bool = False) -> int:
+    files, _ = walk(shelf.source, exclude=shelf.data, max_bytes=10**9)
+    if not shelf.layout.current.exists():
+        return estimate(files, None, no_base(384, shelf.data), encoder())
+    generation = Generation(shelf.layout.generation(shelf.live), read_current(shelf.layout)[1])
+    try:
+        base = base_of(generation) if extends else no_base(384, shelf.data)
+        return estimate(files, generation, base, encoder())
+    finally:
+        generation.close()
+
+
+@pytest.fixture
+def library(empty_shelf: Shelf) -> Shelf:
+    for number in range(10):
+        empty_shelf.write(f"{number}.txt", prose(number))
+    return empty_shelf
+
+
+def test_what_a_build_takes_is_about_what_was_said(library: Shelf) -> None:
+    said, taken = estimated(library), taken_by(library)
+    assert taken / 1.5 < said < 2 * taken, "the first build"
+    library.write("3.txt", prose(33))
+    said, taken = estimated(library), taken_by(library, extend_from=10**9)
+    assert taken / 1.5 < said < 2 * taken, "an update that writes everything anew"
+    library.write("4.txt", prose(44, sentences=20))
+    said, taken = estimated(library), taken_by(library, extend_from=10**9)
+    assert taken / 1.5 < said < 2 * taken, "an update that embeds little"
+
+
+def test_an_update_that_extends_takes_what_the_change_takes(library: Shelf) -> None:
+    whole = taken_by(library)
+    library.write("new.txt", prose(99, sentences=5))
+    said, taken = estimated(library, extends=True), taken_by(library, extend_from=1)
+    assert taken / 1.5 < said < 2 * taken
+    assert said < whole / 3
+
+
+def test_a_format_is_known_by_what_it_came_to_before(library: Shelf) -> None:
+    """A page that is mostly markup makes less of an index than its size says, once one has been seen."""
+    page = "<html><body>" + "<div class='not read'></div>" * 2000 + f"<p>{prose(1, 10)}</p></body></html>"
+    library.write("page.html", page)
+    library.build(encoder())
+    without = estimated(library)
+    library.write("another.html", page.replace("tide", "time"))
+    assert 0 < estimated(library) - without < len(page)
+    library.write("first.pdf", page)  # none has been seen yet
+    assert estimated(library) - without > 3 * len(page)
