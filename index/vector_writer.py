@@ -76,7 +76,7 @@ def _blocks(rows: Rows) -> Iterator[tuple[int, Matrix]]:
 
 
 def _rows_a_block(rows: Rows) -> int:
-    return max(1, _BLOCK_BYTES // (rows.shape[1] * 4))
+    return max(1, _BLOCK_BYTES // (int(rows.shape[1]) * 4))
 
 
 def _trained(rows: Rows, training_bytes: int) -> Any:

@@ -205,5 +205,6 @@ def read_mapped(path: Path) -> Any:
     if kind == _EXACT:
         return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
     index: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
-    faiss.downcast_InvertedLists(index.invlists).prefetch_nthread = 0  # FAISS would start 32, each with a stack
+    lists: Any = faiss.downcast_InvertedLists(index.invlists)
+    lists.prefetch_nthread = 0  # FAISS would start 32, each with a stack
     return index
