@@ -6,9 +6,10 @@ takes their memory back when it needs it."""
 
 from __future__ import annotations
 
-import multiprocessing
+import os
 import random
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -64,14 +65,23 @@ class Watch(threading.Thread):
 
     def run(self) -> None:
         while not self.over.wait(_SAMPLE_S):
-            for child in multiprocessing.active_children():
+            for child in children():
                 with suppress(OSError, KeyError):  # it has ended meanwhile
-                    sizes = memory_of(child.pid)
+                    sizes = memory_of(child)
                     self.own = max(self.own, sizes["RssAnon"])
                     self.resident = max(self.resident, sizes["VmHWM"])
 
 
-def memory_of(process: int | None) -> dict[str, int]:
+def children() -> Iterator[int]:
+    """Spawned processes of this one. multiprocessing would say, but take their exit codes from who waits for them."""
+    for entry in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended meanwhile
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            if parent == os.getpid() and b"spawn_main" in (entry / "cmdline").read_bytes():
+                yield int(entry.name)
+
+
+def memory_of(process: int) -> dict[str, int]:
     """The kernel's names for kinds of memory, and how many MiB there are of each."""
     lines = [line.split() for line in Path(f"/proc/{process}/status").read_text("utf-8").splitlines()]
     return {words[0].rstrip(":"): int(words[1]) >> 10 for words in lines if words[-1] == "kB"}
