@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 
 import anyio
 
 from api.compose import Footnote
+from api.gate import Gate
 from eval.suggest import suggestions
 from index.generation import Generation
 from index.network import load_tokenizer
@@ -22,17 +22,21 @@ _PASSAGES = 400  # looked at, drawn evenly
 
 
 class Suggester:
-    """Suggestions of the live generation, made when first asked for. Safe to use from threads."""
+    """Suggestions of the live generation, made when first asked for; one caller at a time makes them."""
 
     def __init__(self, footnote: Footnote) -> None:
         self._footnote = footnote
-        self.asking = anyio.Lock()  # held by the one who asks: those who wait take no thread meanwhile
-        self._lock = threading.Lock()
+        self._asking = anyio.Lock()  # of the event loop: those who wait take no thread meanwhile,
+        # and one that is cancelled holds it until its thread is done
         self._made: tuple[str, list[str]] = ("", [])
 
-    def suggest(self) -> tuple[str, list[str]]:
-        """Name of the generation, and up to WANTED questions. Raises NoGeneration."""
-        with self._footnote.library.pin() as generation, self._lock:
+    async def suggest(self, gate: Gate) -> tuple[str, list[str]]:
+        """Name of the generation, and up to WANTED questions. Raises NoGeneration, and Overloaded as ``gate`` does."""
+        async with self._asking:
+            return await gate.run(self._suggested)
+
+    def _suggested(self) -> tuple[str, list[str]]:
+        with self._footnote.library.pin() as generation:
             if self._made[0] != generation.name:
                 self._made = (generation.name, self._make(generation))
             return self._made

@@ -168,13 +168,13 @@ def _previous(layout: Layout) -> Generation | None:
     """The generation to start from: the live one, the newest whole one if that is damaged, or none."""
     try:
         name, digest = read_current(layout)
-        return Generation(layout.generation(name), digest)
+        return Generation(layout.generation(name), digest, in_memory=False)
     except (NoGeneration, IncompatibleIndex):
         return None
     except CorruptGeneration:
         try:
             name, digest = newest_whole(layout)
-            return Generation(layout.generation(name), digest)
+            return Generation(layout.generation(name), digest, in_memory=False)
         except (NoGeneration, IncompatibleIndex):
             return None
 
@@ -191,10 +191,10 @@ def _scan(options: BuildOptions, encoder: Encoder, previous: Generation | None, 
     progress("scanning", 0, 0)
     files, skipped = walk(options.source, exclude=options.data, max_bytes=options.max_file_bytes)
     if previous is None or not fits(previous, options, encoder):
-        return _Scanned(files, skipped, no_base(encoder.dim, options.data), None)
+        return _Scanned(files, skipped, no_base(options.data), None)
     changes = look(files, previous)
     extends = is_worth_extending(previous, changes, extend_from=options.extend_from)
-    base = base_of(previous) if extends else no_base(encoder.dim, options.data)
+    base = base_of(previous) if extends else no_base(options.data)
     return _Scanned(files, skipped, base, unchanged(changes, skipped, previous))
 
 
@@ -295,7 +295,7 @@ def _asked(
     if gate is None:
         return None
     progress("evaluating", 0, 0)
-    candidate = Generation(staged)
+    candidate = Generation(staged, in_memory=False)
     try:
         return gate(candidate, previous, report)
     finally:

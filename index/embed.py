@@ -17,6 +17,7 @@ from index.ingest import Origin, VectorSource, VectorSources
 from index.journal import Journal
 from index.store import Store
 from index.types import EncodedPassage, Encoder, Passage
+from index.vector_writer import write_passages
 
 _PASSAGES = "passages.f32"  # (n, dim), while the index is written
 _IN_FLIGHT = 64  # passages handed to the encoder's threads ahead of the one being written
@@ -57,13 +58,13 @@ def embed(
 
 def _write_index(folder: Path, dim: int, extended: Generation | None, exact_rows: int) -> vectors.VectorCard:
     """From the rows in passages.f32: the index, or the tail that follows the one of ``extended``."""
-    rows = vectors.mapped(folder / _PASSAGES, dim, np.float32)
+    rows = vectors.RowsOnDisk(folder / _PASSAGES, dim)
     if extended is None:
         sentences = vectors.mapped(folder / SENTENCES, dim, np.float16)
         asked = sentences[:: max(1, len(sentences) // _QUERIES)].astype(np.float32)
-        return vectors.write_passages(folder / VECTORS, rows, asked, exact_rows=exact_rows)
+        return write_passages(folder / VECTORS, rows, asked, exact_rows=exact_rows)
     if len(rows):
-        vectors.write_passages(folder / VECTORS_TAIL, rows)
+        write_passages(folder / VECTORS_TAIL, rows)
     else:
         (folder / SENTENCES_TAIL).unlink()
     return vectors.VectorCard(**extended.manifest.vectors)
@@ -118,7 +119,8 @@ class _RowFiles:
         self._dim = dim
         self._base = base
         self._passages = (folder / _PASSAGES).open("w+b")
-        self._passages.write(base.tail.tobytes())
+        for block in base.tail():
+            self._passages.write(block.tobytes())
         self._sentences = (folder / (SENTENCES_TAIL if base.rows else SENTENCES)).open("a+b")  # a tail is there already
 
     def __enter__(self) -> _RowFiles:

@@ -61,7 +61,13 @@ class ReadOnly(FootnoteError): ...
 class DiskFailed(FootnoteError): ...
 
 
-class NeedsConfirmation(FootnoteError): ...
+class NeedsConfirmation(FootnoteError):
+    """``vanished`` are the sources that would go, of ``served`` documents."""
+
+    def __init__(self, message: str, *, remedy: str = "", vanished: tuple[str, ...] = (), served: int = 0) -> None:
+        super().__init__(message, remedy=remedy)
+        self.vanished = vanished
+        self.served = served
 
 
 class BuildFailed(FootnoteError): ...

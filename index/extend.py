@@ -14,11 +14,10 @@ many, the next build writes everything anew.
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from index.changes import Changes
 from index.generation import SENTENCES, SENTENCES_TAIL, VECTORS, Generation
@@ -39,7 +38,7 @@ class Base:
     sentence_rows: int
     rows_in_base: int
     sentence_rows_in_base: int
-    tail: Matrix  # (n, dim) passage vectors after the base
+    tail: Callable[[], Iterable[Matrix]]  # passage vectors after the base, in blocks
 
 
 def base_of(previous: Generation) -> Base:
@@ -49,7 +48,7 @@ def base_of(previous: Generation) -> Base:
         len(previous.sentences),
         previous.vectors.in_base,
         previous.sentences.in_base,
-        previous.vectors.tail(),
+        previous.vectors.tail,
     )
 
 
@@ -89,6 +88,6 @@ def take_over(base: Base, staged: Path) -> None:
         shutil.copyfile(base.folder / SENTENCES_TAIL, staged / SENTENCES_TAIL)
 
 
-def no_base(dim: int, folder: Path) -> Base:
+def no_base(folder: Path) -> Base:
     """Of a build that writes everything anew."""
-    return Base(folder, 0, 0, 0, 0, np.zeros((0, dim), dtype=np.float32))
+    return Base(folder, 0, 0, 0, 0, tuple)

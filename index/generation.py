@@ -158,15 +158,16 @@ def read_current(layout: Layout) -> tuple[str, str]:
 class Generation:
     """A published generation, verified and loaded. Nothing in it changes; safe to use from threads."""
 
-    def __init__(self, folder: Path, expected_sha256: str = "") -> None:
-        """Raises CorruptGeneration before anything damaged is loaded."""
+    def __init__(self, folder: Path, expected_sha256: str = "", *, in_memory: bool = True) -> None:
+        """Raises CorruptGeneration before anything damaged is loaded. Not ``in_memory``, passage vectors stay on disk:
+        enough for a build, which copies them."""
         self.folder = folder
         self.manifest = verify(folder, expected_sha256)
         self.name = self.manifest.name
         self.store = Store((folder / "documents.db").resolve())
         tails = [folder / name if name in self.manifest.files else None for name in (VECTORS_TAIL, SENTENCES_TAIL)]
         gone = self.store.gone()
-        self.vectors = PassageVectors(folder / VECTORS, tails[0], gone)
+        self.vectors = PassageVectors(folder / VECTORS, tails[0], gone, in_memory=in_memory)
         self.sentences = SentenceVectors(folder / SENTENCES, int(self.manifest.encoder["dim"]), tails[1])
         self.lexical = LexicalIndex(folder / "lexical")
         counts = self.manifest.counts

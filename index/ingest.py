@@ -219,13 +219,15 @@ class Ingest:
         there = {skip.source for skip in self.skipped if skip.reason not in _EMPTY and skip.reason != "vanished"}
         for old, _ in renamed:
             del gone[old]
-        vanished = sum(printable(path) not in there for path in gone)
-        if len(served) >= _MIN_DOCUMENTS and vanished > _MAX_VANISHED_SHARE * len(served):
+        vanished = tuple(sorted(source for source in map(printable, gone) if source not in there))
+        if len(served) >= _MIN_DOCUMENTS and len(vanished) > _MAX_VANISHED_SHARE * len(served):
             raise NeedsConfirmation(
-                f"{vanished} of the {len(served)} documents indexed are gone from the source folder, or empty."
+                f"{len(vanished)} of the {len(served)} documents indexed are gone from the source folder, or empty."
                 " Nothing was deleted; the index served is unchanged.",
                 remedy="If they are to go: footnote index --confirm-deletions, or POST /v1/index/rebuild with"
                 ' {"confirm_deletions": true}. If not, look whether the folder is mounted and whole.',
+                vanished=vanished,
+                served=len(served),
             )
 
     def _keep_unseen(self) -> None:

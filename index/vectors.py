@@ -1,8 +1,8 @@
-"""The only door to FAISS: passage vectors; and beside them the sentence vectors, read a few rows at a time.
+"""The door to FAISS: passage vectors; and beside them the sentence vectors, read a few rows at a time.
 
 Up to ``EXACT_ROWS`` passages every vector is looked at. Above that FAISS sorts them into lists around centroids (IVF)
-and looks at the nearest lists; how much of the exact answer that finds is measured when the index is written, and
-more lists are looked at until it is enough.
+and looks at the nearest lists; how much of the exact answer that finds is measured when the index is written
+(index.vector_writer), and more lists are looked at until it is enough.
 
 Both kinds of vector may lie in two parts: a base, and a tail that later builds have added (index.extend). A row counts
 through both; rows whose passage is gone are passed over.
@@ -10,10 +10,11 @@ through both; rows whose passage is gone are passed over.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import faiss
 import numpy as np
@@ -25,12 +26,8 @@ _Float = TypeVar("_Float", np.float16, np.float32)
 
 # A look at so many vectors of 384 numbers reads 77 MB of memory.
 EXACT_ROWS = 50_000
-MIN_RECALL = 0.97  # of the exact _RECALL_DEPTH nearest, measured on vectors of sentences
-_RECALL_DEPTH = 100  # what a search asks for
-_BLOCK_ROWS = 32_768  # vectors handed to FAISS at a time
-_TRAINING_PER_LIST = 40  # FAISS warns below 39
-_TRAINING_ROUNDS = 8
-_FIRST_PROBES = 8
+_TAIL_BLOCK = 4_096  # rows of a tail read at a time
+_EXACT = b"IxFI"  # how the file of an index without lists begins
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,84 +41,16 @@ class VectorCard:
     queries: int = 0  # that the recall was measured with
 
 
-def write_passages(
-    path: Path, rows: Matrix, queries: Matrix | None = None, *, exact_rows: int = EXACT_ROWS
-) -> VectorCard:
-    """Write unit vectors ``rows`` (n, dim) float32, which may be memory-mapped, as an index whose scores are inner
-    products: the cosine of two unit vectors is their inner product.
-
-    With more than ``exact_rows`` an IVF of float16 is made, and its recall is measured with ``queries`` (m, dim)."""
-    if len(rows) <= exact_rows or queries is None or not len(queries):
-        index: Any = faiss.IndexFlatIP(rows.shape[1])
-        card = VectorCard("exact")
-        for block in _blocks(rows):
-            index.add(block)
-    else:
-        index = _trained(rows)
-        for block in _blocks(rows):
-            index.add(block)
-        card = _probing_enough(index, rows, queries)
-    # Given a path, FAISS only prints an error that comes when it closes the file, and the file is cut short.
-    with path.open("wb") as stream:
-        faiss.write_index(index, faiss.PyCallbackIOWriter(stream.write))  # type: ignore[attr-defined] # not in the stub
-    return card
-
-
-def _blocks(rows: Matrix) -> Iterator[Matrix]:
-    return (
-        np.ascontiguousarray(rows[start : start + _BLOCK_ROWS], dtype=np.float32)
-        for start in range(0, len(rows), _BLOCK_ROWS)
-    )
-
-
-def _trained(rows: Matrix) -> Any:
-    """An empty IVF whose centroids fit ``rows``. 4 sqrt(n) lists, as FAISS's own guidelines have it."""
-    dim = rows.shape[1]
-    lists = max(1, int(4 * np.sqrt(len(rows))))
-    index = faiss.IndexIVFScalarQuantizer(
-        faiss.IndexFlatIP(dim), dim, lists, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT, False
-    )
-    index.cp.niter = _TRAINING_ROUNDS
-    index.cp.seed = 1234
-    index.cp.spherical = True
-    step = max(1, len(rows) // (lists * _TRAINING_PER_LIST))
-    index.train(np.ascontiguousarray(rows[::step], dtype=np.float32))
-    return index
-
-
-def _probing_enough(index: Any, rows: Matrix, queries: Matrix) -> VectorCard:
-    """Set how many lists ``index`` looks at: the fewest, growing by half, that find MIN_RECALL of what is nearest."""
-    asked = np.ascontiguousarray(queries, dtype=np.float32)
-    k = min(_RECALL_DEPTH, len(rows))
-    exact = _nearest(rows, asked, k)
-    probes = _FIRST_PROBES
-    while True:
-        index.nprobe = min(probes, index.nlist)
-        _, found = index.search(asked, k)
-        recall = float(np.mean([len(set(a) & set(b)) / k for a, b in zip(found, exact, strict=True)]))
-        if recall >= MIN_RECALL or index.nprobe == index.nlist:
-            return VectorCard("ivf", int(index.nlist), int(index.nprobe), round(recall, 4), len(asked))
-        probes = probes * 3 // 2
-
-
-def _nearest(rows: Matrix, queries: Matrix, k: int) -> NDArray[np.int64]:
-    """The exact ``k`` nearest of ``rows`` to each query, (m, k)."""
-    heap = faiss.ResultHeap(len(queries), k, keep_max=True)
-    start = 0
-    for block in _blocks(rows):
-        scores, found = faiss.knn(queries, block, min(k, len(block)), metric=faiss.METRIC_INNER_PRODUCT)
-        heap.add_result(scores, found + start)
-        start += len(block)
-    heap.finalize()
-    return np.asarray(heap.I)
-
-
 class PassageVectors:
-    """Passage vectors in memory, ``(n, dim)``, unit rows. Searching is thread-safe; nothing here changes."""
+    """Passage vectors, ``(n, dim)``, unit rows. Searching is thread-safe; nothing here changes."""
 
-    def __init__(self, base: Path, tail: Path | None = None, gone: Sequence[int] = ()) -> None:
-        """``gone`` are the rows that are never found, ascending."""
-        self._parts = [_Part(path) for path in (base, tail) if path is not None]
+    def __init__(
+        self, base: Path, tail: Path | None = None, gone: Sequence[int] = (), *, in_memory: bool = True
+    ) -> None:
+        """``gone`` are the rows that are never found, ascending. Not ``in_memory``, rows are read where they lie when
+        they are wanted: as a build does, which copies them and may have little memory."""
+        read = _read_whole if in_memory else read_mapped
+        self._parts = [_Part(read(path)) for path in (base, tail) if path is not None]
         self.gone = np.asarray(gone, dtype=np.int64)  # ascending
         self._starts = np.cumsum([0, *(len(part) for part in self._parts)])
 
@@ -159,16 +88,17 @@ class PassageVectors:
                 found[here] = part.rows(wanted[here] - start)
         return found
 
-    def tail(self) -> Matrix:
-        """The vectors that lie in the tail, ``(n, dim)`` float32."""
-        return self.rows(range(self.in_base, len(self)))
+    def tail(self) -> Iterator[Matrix]:
+        """The vectors that lie in the tail, in blocks ``(n, dim)`` float32."""
+        for start in range(self.in_base, len(self), _TAIL_BLOCK):
+            yield self.rows(range(start, min(start + _TAIL_BLOCK, len(self))))
 
 
 class _Part:
     """One FAISS file; its rows count from 0."""
 
-    def __init__(self, path: Path) -> None:
-        self._index = cast(Any, faiss.read_index(str(path)))  # the stub knows of no kind but the base class
+    def __init__(self, index: Any) -> None:
+        self._index = index
         self._is_ivf = isinstance(self._index, faiss.IndexIVF)
         if self._is_ivf:
             self._index.make_direct_map()  # row -> list and place, for rows()
@@ -235,3 +165,46 @@ def mapped(path: Path, dim: int, dtype: type[_Float]) -> NDArray[_Float]:
     if not path.stat().st_size:  # an empty file cannot be mapped
         return np.zeros((0, dim), dtype=dtype)
     return np.memmap(path, dtype=dtype, mode="r").reshape(-1, dim)
+
+
+class RowsOnDisk:
+    """``(n, dim)`` float32 in a file, of which only what is asked for is read. A map of the file would seem to take as
+    much memory as the file is long."""
+
+    def __init__(self, path: Path, dim: int) -> None:
+        self._path = path
+        self._size = dim * 4
+        self.shape = (path.stat().st_size // self._size, dim)
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, wanted: slice | NDArray[np.int64]) -> Matrix:
+        numbers = np.arange(len(self))[wanted]
+        if isinstance(wanted, slice) and wanted.step is None:
+            block = np.fromfile(self._path, np.float32, numbers.size * self.shape[1], offset=self._at(wanted.start))
+            return block.reshape(-1, self.shape[1])
+        found = np.empty((len(numbers), self.shape[1]), dtype=np.float32)
+        with self._path.open("rb") as stream:
+            for i, number in enumerate(numbers.tolist()):
+                os.preadv(stream.fileno(), [found[i]], number * self._size)
+        return found
+
+    def _at(self, row: int | None) -> int:
+        return (row or 0) * self._size
+
+
+def _read_whole(path: Path) -> Any:
+    return faiss.read_index(str(path))
+
+
+def read_mapped(path: Path) -> Any:
+    """The index in a file, whose rows are read where they lie."""
+    with path.open("rb") as stream:
+        kind = stream.read(4)
+    if kind == _EXACT:
+        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+    index: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
+    lists: Any = faiss.downcast_InvertedLists(index.invlists)
+    lists.prefetch_nthread = 0  # FAISS would start 32, each with a stack
+    return index

@@ -47,7 +47,7 @@ def build_in_child(
     except EOFError:
         child.join()
         raise BuildFailed(
-            f"The build process ended without a result (exit code {child.exitcode}).",
+            f"The build process ended without a result (exit code {child.exitcode}).{_perhaps(options.max_memory_mb)}",
             remedy="The index served is unchanged. Run footnote index again; footnote doctor looks for the cause.",
         ) from None
     finally:
@@ -69,6 +69,11 @@ def _bound_memory(megabytes: int) -> None:
 
 def _told(megabytes: int) -> str:
     return f"{megabytes} MiB, as max_memory_mb says" if megabytes else "all that this machine has"
+
+
+def _perhaps(megabytes: int) -> str:
+    """A library that is refused memory may end the process before Python can say so."""
+    return f" It may have needed more memory than it may take ({_told(megabytes)})." if megabytes else ""
 
 
 def _child(sender: Connection, options: BuildOptions, load_encoder: Callable[[], Encoder], gate: Gate | None) -> None:

@@ -18,13 +18,8 @@ class NliChecker:
 
     def __init__(self, name: str) -> None:
         """Raises CheckerError when there is no such model, or its labels do not say which is entailment."""
-        try:
-            self._model = load(name)
-        except (OSError, ValueError) as error:
-            raise CheckerError(
-                f"The checker {name!r} cannot be loaded ({str(error).splitlines()[0]}).",
-                remedy="Name a folder that holds a CrossEncoder trained for NLI, or unset FOOTNOTE_CHECKER.",
-            ) from error
+        remedy = "Name a folder that holds a CrossEncoder trained for NLI, or unset FOOTNOTE_CHECKER."
+        self._model = load(name, what="checker", error=CheckerError, remedy=remedy)
         labels = {str(label).lower(): int(i) for i, label in self._model.model.config.id2label.items()}
         found = {
             kind: next((i for label, i in labels.items() if label.startswith(kind)), -1)

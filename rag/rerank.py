@@ -61,13 +61,8 @@ class CrossEncoderReranker:
 
     def __init__(self, name: str) -> None:
         """Takes seconds: it imports torch. Raises RerankerError when there is no such model or it does not rank."""
-        try:
-            self._model = load(name)
-        except (OSError, ValueError) as error:
-            raise RerankerError(
-                f"The reranker {name!r} cannot be loaded ({str(error).splitlines()[0]}).",
-                remedy="Name a folder that holds a CrossEncoder of sentence-transformers, or unset FOOTNOTE_RERANKER.",
-            ) from error
+        remedy = "Name a folder that holds a CrossEncoder of sentence-transformers, or unset FOOTNOTE_RERANKER."
+        self._model = load(name, what="reranker", error=RerankerError, remedy=remedy)
         if self._model.num_labels != 1:
             raise RerankerError(
                 f"The reranker {name!r} gives {self._model.num_labels} scores a pair, not one.",

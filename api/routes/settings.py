@@ -27,8 +27,7 @@ async def settings(request: Request) -> SettingList:
 async def suggestions(request: Request, response: Response) -> Suggestions:
     """A few questions that the documents answer, the same for as long as a generation is live."""
     state = state_of(request)
-    async with state.suggester.asking:
-        generation, questions = await state.gate.run(state.suggester.suggest)
+    generation, questions = await state.suggester.suggest(state.gate)
     response.headers[GENERATION_HEADER] = generation
     return Suggestions(generation=generation, questions=questions)
 

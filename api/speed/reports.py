@@ -16,8 +16,9 @@ from api.compose import Footnote
 from api.settings import Settings
 from api.speed.builds import Load
 from eval.benchmarks.speed.chart import draw
+from eval.benchmarks.speed.curves import draw_curves
 from eval.benchmarks.speed.machine import describe_machine
-from eval.benchmarks.speed.types import About, Panel, SpeedReport, Table
+from eval.benchmarks.speed.types import About, Curves, Panel, SpeedReport, Table
 from eval.files import replace_file
 from index.encode import load_encoder
 from index.generation import Layout
@@ -52,7 +53,7 @@ class Bench:
         kind: str,
         values: dict[str, Any],
         tables: Sequence[Table],
-        panels: Sequence[Panel],
+        panels: Sequence[Panel] | Sequence[Curves],
         notes: Sequence[str] = (),
     ) -> SpeedReport:
         """The report, which is also written as KIND.json and drawn as KIND.svg."""
@@ -64,7 +65,10 @@ class Bench:
             f"footnote bench {command}, commit {self.about.short_commit}; {machine.cores} cores, {machine.cpu}; "
             f"load before {machine.load_before:g}"
         )
-        replace_file(self.folder / f"{kind}.svg", draw(panels, caption))
+        curves = [panel for panel in panels if isinstance(panel, Curves)]
+        bars = [panel for panel in panels if isinstance(panel, Panel)]
+        drawn = draw_curves(curves, caption) if curves else draw(bars, caption)
+        replace_file(self.folder / f"{kind}.svg", drawn)
         return report
 
 

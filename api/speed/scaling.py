@@ -20,7 +20,7 @@ from api.speed.reports import Bench
 from eval.benchmarks.files import sample
 from eval.benchmarks.speed.synthetic import load_synthetic
 from eval.benchmarks.speed.text import compose, read_text, sentences
-from eval.benchmarks.speed.types import Latency, Panel, SpeedReport, Table, latency, mebibytes, number
+from eval.benchmarks.speed.types import Curves, Latency, SpeedReport, Table, latency, mebibytes, number
 from eval.files import replace_file
 from index.errors import SourceError
 from index.generation import Layout, read_current
@@ -225,17 +225,26 @@ def _report(bench: Bench, measured: Sequence[dict[str, Any]], *, synthetic: bool
             f"SYNTHETIC VECTORS: passages of {_WINDOW} tokens got vectors near those of real sentences, from a cheap "
             "encoder in the real one's place. Times of builds hold nothing of the encoder's."
         )
-    panels = [
-        Panel(
-            "Search, median",
-            "ms",
-            tuple((f"{one['passages']:,} passages", one["search"]["p50_ms"]) for one in measured),
-        ),
-        Panel(
-            "One document rewritten, to published",
-            "s",
-            tuple((f"{one['passages']:,} passages", one["one_document_changed"]["build_s"]) for one in measured),
-        ),
-    ]
     values = {"synthetic_vectors": synthetic, "sizes": list(measured)}
-    return bench.finish("scale-synthetic" if synthetic else "scale", values, [table], panels, notes)
+    kind = "scale-synthetic" if synthetic else "scale"
+    return bench.finish(kind, values, [table], _curves(measured), notes)
+
+
+def _curves(measured: Sequence[dict[str, Any]]) -> list[Curves]:
+    """How cost grows: of building, of an update, of a search and of memory."""
+    ordered = sorted(measured, key=lambda one: one["passages"])
+
+    def each(value: Callable[[dict[str, Any]], float]) -> tuple[float, ...]:
+        return tuple(max(value(one), 1e-6) for one in ordered)
+
+    xs = each(lambda one: one["passages"])
+    whole = each(lambda one: one["build"]["build_s"])
+    update = each(lambda one: one["one_document_changed"]["build_s"])
+    building = each(lambda one: one["build"]["peak_rss_bytes"] / (1 << 20))
+    serving = each(lambda one: one["serving_rss_bytes"] / (1 << 20))
+    search_ms = each(lambda one: one["search"]["p50_ms"])
+    return [
+        Curves("To published", "s", xs, (("one rewritten", update), ("all", whole))),
+        Curves("Search, median", "ms", xs, (("", search_ms),)),
+        Curves("Memory", "MB", xs, (("building", building), ("serving", serving))),
+    ]

@@ -45,7 +45,8 @@ export const getIndex = () => json("/v1/index");
 export const getDocuments = () => json("/v1/documents");
 export const getSettings = () => json("/v1/settings");
 export const getSuggestions = (signal) => json("/v1/suggestions", { signal });
-export const startRebuild = () => json("/v1/index/rebuild", { method: "POST" });
+export const startRebuild = ({ confirmDeletions = false } = {}) =>
+  json("/v1/index/rebuild", confirmDeletions ? posted({ confirm_deletions: true }) : { method: "POST" });
 export const getJob = (id) => json(`/v1/index/jobs/${encodeURIComponent(id)}`);
 export const sendFeedback = (answerId, verdict, comment = "") =>
   json("/v1/feedback", posted({ answer_id: answerId, verdict, comment }));

@@ -2,7 +2,7 @@
 
 import { getDocuments, getIndex, getJob, Problem, startRebuild, Unreachable } from "./api.js";
 import { byId, el, name } from "./dom.js";
-import { problemNotice } from "./notices.js";
+import { deletionsNotice, problemNotice } from "./notices.js";
 import { ContentsList, showContents } from "./contents.js";
 import { Drawer } from "./drawer.js";
 import { ago, count, phaseInWords, reportInWords, skipInWords } from "./words.js";
@@ -120,15 +120,20 @@ export class IndexPanel {
     this.#rebuild();
   }
 
-  async #rebuild() {
+  async #rebuild({ confirmDeletions = false } = {}) {
     if (this.#following) return;
     byId("job-problem").replaceChildren();
     byId("job-outcome").replaceChildren();
     try {
-      this.#follow(await startRebuild());
+      this.#follow(await startRebuild({ confirmDeletions }));
     } catch (error) {
       byId("job-problem").replaceChildren(problemNotice(error));
     }
+  }
+
+  #confirm() {
+    byId("rebuild").focus(); // the button that was pressed goes
+    this.#rebuild({ confirmDeletions: true });
   }
 
   async #follow(first) {
@@ -158,7 +163,8 @@ export class IndexPanel {
 
   #conclude(job) {
     byId("job-problem").replaceChildren();
-    if (job.error) byId("job-problem").replaceChildren(problemNotice(new Problem(job.error)));
+    if (job.vanished) byId("job-problem").replaceChildren(deletionsNotice(job.vanished, () => this.#confirm()));
+    else if (job.error) byId("job-problem").replaceChildren(problemNotice(new Problem(job.error)));
     if (job.report) byId("job-outcome").replaceChildren(...outcome("Rebuilt", job.report));
   }
 }

@@ -55,6 +55,7 @@ const SKIPS = {
 };
 
 const PHASES = {
+  waiting: "Waiting for the rebuild that runs",
   loading: "Loading the encoder",
   evaluating: "Asking the suite",
   scanning: "Reading the folder",
@@ -167,6 +168,21 @@ export function reportInWords(report) {
     ? "The index stays as it was."
     : `Generation ${report.generation} holds ${count(report.documents, "document")} and ${count(report.passages, "passage")}.`);
   return sentences.join(" ");
+}
+
+/** What a rebuild would delete, where it asks before it does: a title, what to know, and what the button says. */
+export function deletionsInWords({ count: gone, of }) {
+  return {
+    title: `${gone.toLocaleString("en")} of ${count(of, "document")} would be removed from the index`,
+    detail: "Their files are gone from the source folder, or empty. Nothing has been removed. If they should be there, "
+      + "look first whether the folder is mounted and whole.",
+    act: `Remove ${gone === 1 ? "it" : "them"} and rebuild`,
+  };
+}
+
+/** "and 3 more"; "" where all are named. */
+export function moreInWords(all, named) {
+  return all > named ? `and ${(all - named).toLocaleString("en")} more` : "";
 }
 
 /** The service reports lists of names, or only how many there were. */

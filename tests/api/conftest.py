@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
 import pkgutil
+import shutil
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +21,15 @@ from starlette.testclient import TestClient
 from structlog.testing import LogCapture
 
 import api.routes
+from api import cli
 from api.app import create_app
 from api.compose import Footnote
 from api.settings import Settings
 from index.errors import CorruptGeneration
+from index.types import Encoder
 from rag.types import Event, PassagesFound, Question
 from tests.api.towns import write_towns
-from tests.conftest import World, serve
+from tests.conftest import EMOJI, HARBOUR, HOSTILE, World, serve
 
 Connect = Callable[[Footnote], TestClient]
 Live = Callable[[Footnote], str]
@@ -140,3 +146,85 @@ def failing(world: World) -> Iterator[Failing]:
     footnote = Failing(settings, encoder=lambda: world.encoder, in_child=False)
     yield footnote
     footnote.close()
+
+
+# -- the command line -------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Ran:
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Footnotes = Callable[..., Ran]
+
+
+@pytest.fixture
+def footnote(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Footnotes]:
+    """The command ``footnote``, run in this process in a folder of its own."""
+    for name in os.environ:
+        if name.startswith("FOOTNOTE_"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("COLUMNS", "250")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
+    def run(*arguments: object) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["footnote", *map(str, arguments)])
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 0
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    yield run
+    structlog.reset_defaults()
+
+
+@dataclass(frozen=True)
+class Indexed:
+    source: Path
+    data: Path
+
+
+@pytest.fixture(scope="module")
+def indexed(tmp_path_factory: pytest.TempPathFactory, encoders: Path, real_encoder: Encoder) -> Indexed:
+    """The three short documents, indexed with the default model; nothing may change them."""
+    folder = tmp_path_factory.mktemp("indexed")
+    source, data = folder / "documents", folder / "data"
+    source.mkdir()
+    data.mkdir()
+    for name, text in (("harbour.txt", HARBOUR), ("emoji.md", EMOJI), ("hostile.html", HOSTILE)):
+        (source / name).write_text(text, "utf-8")
+    (data / "encoders").symlink_to(encoders)
+    made = Footnote(Settings(source=source, data=data), encoder=lambda: real_encoder, in_child=False)
+    made.rebuild(lambda *_: None)
+    made.close()
+    return Indexed(source, data)
+
+
+def own(indexed: Indexed, tmp_path: Path) -> Indexed:
+    """A copy to change."""
+    return Indexed(
+        shutil.copytree(indexed.source, tmp_path / "documents"),
+        shutil.copytree(indexed.data, tmp_path / "data", symlinks=True),
+    )
+
+
+def sentence(ran: Ran) -> str:
+    """What went wrong, told in a sentence on stderr and nowhere else."""
+    assert ran.code == 3, ran
+    assert ran.out == ""
+    assert "Traceback" not in ran.err
+    assert ran.err.strip().endswith((".", "!"))
+    return " ".join(ran.err.split())

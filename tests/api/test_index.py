@@ -234,8 +234,52 @@ def test_a_rebuild_that_would_delete_much_waits_for_a_word(
     assert asked["state"] == "needs_confirmation"
     assert asked["error"]["title"] == "Deletions need to be confirmed"
     assert "6 of the 12 documents" in asked["error"]["detail"]
+    assert asked["vanished"] == {
+        "count": 6,
+        "of": 12,
+        "sources": ["1.txt", "10.txt", "11.txt", *("2.txt", "3.txt", "4.txt")],
+    }
     assert client.get("/v1/index").json()["documents"] == 12
     again = client.post("/v1/index/rebuild", json={"confirm_deletions": True}).json()
     done = finished(client, again["job_id"])
     assert (done["state"], len(done["report"]["deleted"])) == ("done", 6)
     assert client.get("/v1/index").json()["documents"] == 6
+
+
+def test_a_word_that_comes_while_another_rebuild_runs_is_kept(
+    make_world: Callable[..., World], tmp_path: Path, connect: Connect
+) -> None:
+    source = tmp_path / "boats"
+    source.mkdir()
+    for number in range(12):
+        (source / f"{number}.txt").write_text(f"Boat {number} lies at quay {number}.")
+    encoder = HeldEncoder()
+    encoder.go.set()
+    world = make_world(source, encoder=encoder)
+    world.build()
+    client = connect(world.footnote)
+    encoder.go.clear()
+    (source / "new.txt").write_text("A new quay was built in 1999.")
+    first = client.post("/v1/index/rebuild").json()["job_id"]
+    while client.get(f"/v1/index/jobs/{first}").json()["phase"] != "embedding":
+        time.sleep(0.01)
+    for path in source.glob("[0-5].txt"):
+        path.unlink()
+
+    confirmed = client.post("/v1/index/rebuild", json={"confirm_deletions": True})
+    waiting = confirmed.json()
+    assert (waiting["state"], waiting["phase"], waiting["job_id"] != first) == ("running", "waiting", True)
+    assert confirmed.headers["location"] == f"/v1/index/jobs/{waiting['job_id']}"
+    # Who asks again gets what there is: the one that waits, or without a word the one that runs.
+    again = client.post("/v1/index/rebuild", json={"confirm_deletions": True}).json()
+    assert again["job_id"] == waiting["job_id"]
+    assert client.post("/v1/index/rebuild").json()["job_id"] == first
+
+    encoder.go.set()
+    assert finished(client, first)["report"]["added"] == ["new.txt"]
+    done = finished(client, waiting["job_id"])
+    assert (done["state"], len(done["report"]["deleted"])) == ("done", 6)
+    assert client.get("/v1/index").json()["job"] is None
+    later = client.post("/v1/index/rebuild").json()
+    assert later["job_id"] not in (first, waiting["job_id"])
+    assert finished(client, later["job_id"])["state"] == "done"

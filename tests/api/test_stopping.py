@@ -143,11 +143,18 @@ def test_with_nothing_to_do_it_stops_at_once(start: Start) -> None:
 
 
 def test_the_port_is_free_again(start: Start) -> None:
-    server = start()
-    server.stop()
-    assert server.status() == 0
-    with pytest.raises(httpx2.ConnectError):
-        httpx2.get(f"{server.url}/livez")
+    def refuses_afterwards() -> bool:
+        server = start()
+        server.stop()
+        assert server.status() == 0
+        try:
+            httpx2.get(f"{server.url}/livez")
+        except httpx2.ConnectError:
+            return True
+        return False
+
+    # A port that is free may be given to another process at once; not three times over.
+    assert any(refuses_afterwards() for _ in range(3))
 
 
 @pytest.mark.parametrize("n", range(5))

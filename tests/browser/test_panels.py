@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from api.app import create_app
 from api.settings import Settings
 from tests.browser.page import Page
+from tests.browser.test_access import faults
 from tests.conftest import LiveServer, serve_app
 
 pytestmark = pytest.mark.browser
@@ -86,6 +87,34 @@ def test_a_build_tells_what_it_skipped_and_why(page: Page, live_server: LiveServ
 
     assert "1 file skipped" in page.text("#job-outcome")
     assert "scan.bin: " in page.text("#job-outcome")
+
+
+def test_deletions_are_named_and_wait_for_a_word(page: Page, live_server: LiveServer) -> None:
+    boats = [live_server.source / f"boat {number:02}.txt" for number in range(12)]
+    for number, path in enumerate(boats):
+        path.write_text(f"Boat {number} lies at quay {number}.\n")
+    live_server.footnote.rebuild(lambda *_: None)
+    page.open("/")
+    for path in boats[:8]:
+        path.unlink()
+    page.resize(390, 844)
+    page.open_drawer("index")
+    page.one("#rebuild").send_keys(Keys.ENTER)
+    page.wait(lambda: page.all("#job-problem .notice"))
+    told = page.text("#job-problem")
+    assert "8 of 15 documents would be removed from the index" in told
+    assert [node.text for node in page.all("#job-problem li")] == [*(path.name for path in boats[:5]), "and 3 more"]
+    assert live_server.footnote.describe()["documents"] == 15
+    assert page.run("return document.documentElement.scrollWidth;") <= 390
+    assert faults(page) == []
+
+    page.press(Keys.TAB, Keys.TAB)  # past the link to the reference
+    assert page.focused.text == "Remove them and rebuild"
+    page.press(Keys.ENTER)
+    page.wait(lambda: "8 deleted" in page.text("#job-outcome"))
+    assert page.text("#job-problem") == ""
+    assert page.focused.get_attribute("id") == "rebuild"
+    page.wait(lambda: page.fact("Documents") == "7")
 
 
 def test_the_documents_are_filtered_by_name_and_by_state(page: Page, live_server: LiveServer) -> None:

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 from eval.benchmarks.files import write_documents
 from eval.benchmarks.peers.run import cut
 from eval.benchmarks.speed.chart import draw
+from eval.benchmarks.speed.curves import draw_curves
 from eval.benchmarks.speed.evidence import evidence_found
 from eval.benchmarks.speed.machine import describe_machine
 from eval.benchmarks.speed.products import Dimensions, read_dimensions, write_product
 from eval.benchmarks.speed.synthetic import SyntheticEncoder, load_synthetic
 from eval.benchmarks.speed.text import compose, pieces, read_text
-from eval.benchmarks.speed.types import Panel, latency, number, spread
+from eval.benchmarks.speed.types import Curves, Panel, latency, number, spread
 from index.network import Network
 from tests.eval.sets import write_sets
 
@@ -178,6 +179,35 @@ def test_percentiles_are_in_milliseconds() -> None:
 )
 def test_a_number_has_three_figures(value: float, shown: str) -> None:
     assert number(value) == shown
+
+
+def test_curves_are_logarithmic_and_say_every_value() -> None:
+    """Ten times the cost at ten times the size is a line as steep as the dashed one."""
+    sizes = (1_000.0, 10_000.0, 100_000.0)
+    steep, flat = (2.0, 20.0, 200.0), (3.0, 6.0, 12.0)
+    panels = [Curves("Built <all>", "s", sizes, (("one & only", steep), ("other", flat))), Curves("Empty", "", (), ())]
+    root = ElementTree.fromstring(draw_curves(panels, "2 cores"))
+    words = [text.text for text in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"Built <all>, s", "one & only", "2.00", "200", "6.00", "1k", "100k", "2 cores"} <= set(words)
+    drawn = {node.get("class"): node.get("d", "") for node in root.iter("{http://www.w3.org/2000/svg}path")}
+
+    def slopes(path: str) -> list[float]:
+        places = [tuple(map(float, place.split())) for place in path.removeprefix("M").split("L")]
+        return [(y1 - y0) / (x1 - x0) for (x0, y0), (x1, y1) in pairwise(places)]
+
+    (proportion,) = slopes(drawn["p"])
+    assert proportion < 0  # up, on a screen
+    assert slopes(drawn["l l0"]) == pytest.approx([proportion] * 2, rel=0.01)
+    assert all(proportion < slope < 0 for slope in slopes(drawn["l l1"]))
+
+
+@pytest.mark.parametrize("values", [(5.0,), (5.0, 5.0), (0.001, 900.0)])
+def test_curves_of_few_or_equal_values_are_drawn(values: tuple[float, ...]) -> None:
+    sizes = tuple(10.0 ** (3 + i) for i in range(len(values)))
+    root = ElementTree.fromstring(draw_curves([Curves("Search", "ms", sizes, (("", values),))], ""))
+    circles = list(root.iter("{http://www.w3.org/2000/svg}circle"))
+    assert len(circles) == len(values)
+    assert all(50 < float(circle.get("cy", 0)) < 250 and 40 < float(circle.get("cx", 0)) < 680 for circle in circles)
 
 
 def test_a_chart_is_xml_with_a_bar_for_each_value() -> None:

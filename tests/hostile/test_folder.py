@@ -17,7 +17,8 @@ from index.parse.sandbox import SandboxLimits
 from index.search import make_query, search
 from index.types import IngestReport
 from tests.fakes import FakeEncoder
-from tests.hostile.cases import CANARY, CASES, ELSEWHERE, Left, Outcome
+from tests.hostile.cases import CASES, ELSEWHERE
+from tests.hostile.outcomes import CANARY, Left, Outcome
 
 # Smaller than those that are served with, so that the files can be small and the test short.
 LIMITS = Limits(max_pages=50, max_passages=5_000)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from index.build import build
 from index.generation import Generation, Layout, read_current
 from index.ingest import BuildOptions
+from index.live import Library
 from index.search import make_query, search
 from index.types import Hit, IngestReport
 from tests.fakes import FakeEncoder
 
 TIDES = "The tide turns at noon. Boats wait for it in the inner basin.\n"
 LAMPS = "The lamp was lit in 1925. Its keeper climbs ninety steps.\n"
+BROKEN_PDF = b"%PDF-1.7\nand then nothing of the kind"
 ROPES = "Ropes are made of hemp. A new rope is stretched for a week.\n"
 
 
@@ -89,3 +92,30 @@ def open_files(below: Path) -> int:
         with suppress(OSError):  # closed meanwhile: the listing's own
             found += descriptor.readlink().is_relative_to(below)
     return found
+
+
+def counts(report: IngestReport) -> IngestReport:
+    """The report, but for what a plan cannot know."""
+    return replace(report, generation="", published=False, seconds=0.0)
+
+
+@contextmanager
+def library(shelf: Shelf, encoder: str = "fake") -> Iterator[Library]:
+    opened = Library(shelf.data, encoder=encoder)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+def served(opened: Library) -> tuple[str, list[str]]:
+    """Name of the generation served, and what it finds about nets."""
+    with opened.pin() as generation:
+        hits = search(generation, [make_query("Who mended the nets?", FakeEncoder())], k=1)
+        return generation.name, [hit.passage.document.source for hit in hits]
+
+
+def grow(shelf: Shelf, times: int) -> None:
+    for number in range(times):
+        shelf.write("log.txt", f"Entry {number} of the log, on day {time.monotonic_ns()}.")
+        shelf.build()

@@ -3,64 +3,16 @@
 from __future__ import annotations
 
 import os
-import signal
-import time
-from collections.abc import Callable
-from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from index.errors import BuildFailed, EncoderError, SourceError
 from index.generation import newest_whole
-from index.ingest import BuildOptions
-from index.parse import Limits
-from index.parse.sandbox import Sandbox
-from index.types import EncodedPassage, Encoder, IngestReport, Parsed, Skipped
-from index.walk import FoundFile, Stat, read
-from index.worker import build_in_child
-from tests.fakes import FakeEncoder, make_fake_encoder
-from tests.index.shelf import LAMPS, ROPES, TIDES, Shelf
-
-BROKEN_PDF = b"%PDF-1.7\nand then nothing of the kind"
+from tests.fakes import FakeEncoder
+from tests.index.shelf import BROKEN_PDF, LAMPS, ROPES, TIDES, Shelf, counts
 
 
 def texts(*documents: str) -> list[str]:
     return sorted(document.strip() for document in documents)
-
-
-def counts(report: IngestReport) -> IngestReport:
-    """The report, but for what a plan cannot know."""
-    return replace(report, generation="", published=False, seconds=0.0)
-
-
-@pytest.fixture
-def read_files(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Sources of the files read from now on."""
-    seen: list[str] = []
-    real = read
-
-    def noting(root: Path, file: FoundFile, *, max_bytes: int) -> tuple[bytes, Stat]:
-        seen.append(file.source)
-        return real(root, file, max_bytes=max_bytes)
-
-    monkeypatch.setattr("index.ingest.read", noting)
-    return seen
-
-
-@pytest.fixture
-def parsed(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """The contents parsed from now on."""
-    seen: list[bytes] = []
-    real = Sandbox.parse
-
-    def noting(self: Sandbox, data: bytes, suffix: str) -> Parsed:
-        seen.append(data)
-        return real(self, data, suffix)
-
-    monkeypatch.setattr(Sandbox, "parse", noting)
-    return seen
 
 
 # -- each change costs what changed ----------------------------------------------------------------------------------
@@ -230,125 +182,6 @@ def test_a_plan_for_a_new_index_leaves_none_behind(empty_shelf: Shelf) -> None:
     assert empty_shelf.files() == {} and empty_shelf.layout.names() == []
 
 
-# -- files that cannot be indexed -------------------------------------------------------------------------------------
-
-
-def test_a_broken_file_is_skipped_with_a_reason_and_the_others_are_indexed(empty_shelf: Shelf) -> None:
-    empty_shelf.write("broken.pdf", BROKEN_PDF)
-    empty_shelf.write("blank.txt", " \n\n")
-    empty_shelf.write("tides.txt", TIDES)
-    (empty_shelf.source / "link.txt").symlink_to("tides.txt")
-    report = empty_shelf.build()
-    reasons = [(skip.source, skip.reason) for skip in report.skipped]
-    assert reasons == [("blank.txt", "empty"), ("broken.pdf", "corrupt"), ("link.txt", "symlink")]
-    assert set(empty_shelf.texts()) == {"tides.txt"}
-
-
-def test_a_broken_file_is_not_parsed_again_until_it_changes(shelf: Shelf, parsed: list[bytes]) -> None:
-    shelf.write("broken.pdf", BROKEN_PDF)
-    first = shelf.build()
-    assert parsed == [BROKEN_PDF]
-    again = shelf.build()
-    assert parsed == [BROKEN_PDF]
-    assert (again.published, again.skipped) == (False, first.skipped)
-    shelf.write("broken.pdf", BROKEN_PDF + b" still")
-    shelf.build()
-    assert len(parsed) == 2
-
-
-def test_a_raised_limit_lets_a_file_in_that_was_left_out(empty_shelf: Shelf) -> None:
-    empty_shelf.write("tides.txt", TIDES)
-    empty_shelf.write("long.txt", "A long story. " * 100)
-    report = empty_shelf.build(limits=Limits(max_text_chars=1000))
-    assert [(skip.source, skip.reason) for skip in report.skipped] == [("long.txt", "text_too_large")]
-    assert empty_shelf.build().added == ("long.txt",)
-
-
-def test_a_file_that_no_longer_parses_keeps_its_last_good_version(shelf: Shelf) -> None:
-    shelf.write("table.csv", "port,depth\nOslo,12\n")
-    shelf.build()
-    table = shelf.texts()["table.csv"]
-    with shelf.open() as generation:
-        (before,) = (doc for doc in generation.store.documents() if doc.source == "table.csv")
-    shelf.write("table.csv", b"\x7fELF\x00\x00\x00\x00" * 40)
-    report = shelf.build()
-    assert [(skip.source, skip.reason) for skip in report.skipped] == [("table.csv", "binary")]
-    assert (report.stale, report.changed, report.deleted) == (("table.csv",), (), ())
-    assert shelf.texts()["table.csv"] == table
-
-    shelf.write("nets.txt", "Nets are mended.")  # it stays so over further builds, as it was
-    assert shelf.build().stale == ("table.csv",)
-    with shelf.open() as generation:
-        (after,) = (doc for doc in generation.store.documents() if doc.source == "table.csv")
-    assert replace(after, warnings=()) == before
-    assert after.warnings == ("stale: binary",)
-
-    shelf.write("table.csv", "port,depth\nOslo,13\n")
-    report = shelf.build()
-    assert (report.stale, report.changed, report.skipped) == ((), ("table.csv",), ())
-
-
-def test_a_file_that_is_now_empty_is_not_served(shelf: Shelf) -> None:
-    shelf.write("tides.txt", "")
-    report = shelf.build()
-    assert (report.deleted, report.stale) == (("tides.txt",), ())
-    assert report.skipped == (Skipped("tides.txt", "empty", "the file holds no text"),)
-
-
-def test_a_file_that_grew_beyond_the_limit_keeps_its_last_version(shelf: Shelf) -> None:
-    shelf.write("tides.txt", TIDES * 100)
-    report = shelf.build(max_file_bytes=1000)
-    assert (report.stale, report.deleted) == (("tides.txt",), ())
-    assert shelf.texts()["tides.txt"] == TIDES
-
-
-def test_a_folder_that_cannot_be_opened_deletes_nothing(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
-    shelf.write("notes/nets.txt", "Nets are mended.")
-    shelf.write("notes-2.txt", "Not below it.")
-    shelf.build()
-    (shelf.source / "notes-2.txt").unlink()
-    scandir = os.scandir
-
-    def refuse(folder: Any) -> Any:
-        if isinstance(folder, bytes) and folder.endswith(b"/notes"):
-            raise PermissionError(13, "Permission denied")
-        return scandir(folder)
-
-    monkeypatch.setattr("index.walk.os.scandir", refuse)
-    report = shelf.build()
-    assert (report.stale, report.deleted) == (("notes/nets.txt",), ("notes-2.txt",))
-    assert [(skip.source, skip.reason) for skip in report.skipped] == [("notes", "unreadable")]
-    assert "notes/nets.txt" in shelf.texts()
-    monkeypatch.undo()
-    report = shelf.build()
-    assert (report.stale, report.unchanged, shelf.embedded) == ((), 4, [])
-
-
-def _empty(source: Path) -> None:
-    for path in source.iterdir():
-        path.unlink()
-
-
-def _remove(source: Path) -> None:
-    source.rename(source.with_name("aside"))
-
-
-def _only_broken(source: Path) -> None:
-    _empty(source)
-    (source / "broken.pdf").write_bytes(BROKEN_PDF)
-
-
-@pytest.mark.parametrize("damage", [_empty, _remove, _only_broken])
-def test_a_folder_without_documents_is_refused_and_the_index_kept(shelf: Shelf, damage: Callable[[Path], None]) -> None:
-    damage(shelf.source)
-    before = shelf.files()
-    for full in (False, True):
-        with pytest.raises(SourceError):
-            shelf.build(full=full)
-    assert shelf.files() == before
-    assert shelf.ask("When does the tide turn?")[0].passage.text == TIDES
-
-
 # -- other encoders, other rules --------------------------------------------------------------------------------------
 
 
@@ -433,86 +266,3 @@ def test_a_damaged_live_generation_is_replaced_from_the_one_before(shelf: Shelf)
 
 def test_what_is_written_is_for_the_owner_alone(shelf: Shelf) -> None:
     assert shelf.data.stat().st_mode & 0o077 == 0
-
-
-# -- in a process of its own ------------------------------------------------------------------------------------------
-
-
-def refuse_to_load() -> Encoder:
-    raise EncoderError("No such encoder.", remedy="Name another.")
-
-
-def break_down() -> Encoder:
-    raise RuntimeError("something nobody thought of")
-
-
-class Suicidal(FakeEncoder):
-    def encode_passage(self, text: str, sentences: list[tuple[int, int]]) -> EncodedPassage:
-        os.kill(os.getpid(), signal.SIGKILL)
-        return super().encode_passage(text, sentences)
-
-
-def die_while_embedding() -> Encoder:
-    return Suicidal()
-
-
-def test_a_build_in_a_child_does_what_a_build_does_and_says_how_far_it_is(shelf: Shelf, tmp_path: Path) -> None:
-    heard: list[tuple[str, int, int]] = []
-    options = BuildOptions(shelf.source, tmp_path / "other", threads=1)
-    report = build_in_child(options, make_fake_encoder, lambda *progress: heard.append(progress))
-    assert counts(report) == replace(counts(shelf.build(full=True)), generation="")
-    other = Shelf(shelf.source, tmp_path / "other")
-    assert other.texts() == shelf.texts()
-    for question in ("When does the tide turn?", "rope"):
-        ours, theirs = shelf.ask(question), other.ask(question)
-        assert [(hit.passage.passage_id, hit.score) for hit in ours] == [
-            (hit.passage.passage_id, hit.score) for hit in theirs
-        ]
-    phases = list(dict.fromkeys(phase for phase, _, _ in heard))
-    assert phases == ["loading", "scanning", "parsing", "embedding", "writing", "publishing"]
-    assert ("parsing", 3, 3) in heard and ("embedding", 3, 3) in heard
-
-
-@pytest.mark.parametrize(
-    ("load", "error", "words"),
-    [
-        (refuse_to_load, EncoderError, "No such encoder. Name another."),
-        (break_down, BuildFailed, "RuntimeError: something nobody thought of"),
-        (die_while_embedding, BuildFailed, "exit code -9"),
-    ],
-)
-def test_a_child_that_fails_says_so_and_the_old_generation_stays(
-    shelf: Shelf, load: Callable[[], Encoder], error: type[Exception], words: str
-) -> None:
-    shelf.write("nets.txt", "Nets are mended.")
-    before = (shelf.live, shelf.ask("tide"))
-    with pytest.raises(error) as caught:
-        build_in_child(shelf.options(), load)
-    assert words in str(caught.value)
-    assert (shelf.live, shelf.ask("tide")) == before
-    assert shelf.build().added == ("nets.txt",)  # the lock is free again, and nothing stands in the way
-    assert not list(shelf.layout.generations.glob(".staging-*"))
-
-
-def hungry() -> Encoder:
-    """Wants a gigabyte before the first passage."""
-    bytearray(1 << 30)
-    return make_fake_encoder()
-
-
-def test_a_build_takes_no_more_memory_than_it_may(shelf: Shelf) -> None:
-    shelf.write("nets.txt", "Nets are mended.")
-    before = shelf.live
-    with pytest.raises(BuildFailed, match=r"more memory than it may take \(1000 MiB") as caught:
-        build_in_child(shelf.options(max_memory_mb=1_000), hungry)
-    assert "FOOTNOTE_MAX_MEMORY_MB" in caught.value.remedy
-    assert shelf.live == before
-    assert build_in_child(shelf.options(), hungry).added == ("nets.txt",)  # without the bound it has what it wants
-
-
-def test_an_error_in_the_source_folder_comes_back_typed(shelf: Shelf) -> None:
-    started = time.monotonic()
-    with pytest.raises(SourceError) as caught:
-        build_in_child(BuildOptions(shelf.source / "gone", shelf.data), make_fake_encoder)
-    assert "--source" in caught.value.remedy
-    assert time.monotonic() - started < 9  # the child is not waited for until its deadline

@@ -85,12 +85,22 @@ class Panel:
 
 
 @dataclass(frozen=True, slots=True)
+class Curves:
+    """What is measured at several sizes, in one unit."""
+
+    title: str
+    unit: str
+    xs: tuple[float, ...]  # sizes, ascending, > 0
+    lines: tuple[tuple[str, tuple[float, ...]], ...]  # name, a value > 0 for each size; two at most
+
+
+@dataclass(frozen=True, slots=True)
 class SpeedReport:
     kind: str  # index, query, limit, peers or scale
     about: About
     values: dict[str, Any]  # everything that was measured, as JSON
     tables: tuple[Table, ...]
-    panels: tuple[Panel, ...]
+    panels: tuple[Panel | Curves, ...]  # all of one kind
     notes: tuple[str, ...] = ()  # what a reader of the numbers must know
 
     def as_json(self) -> dict[str, Any]:

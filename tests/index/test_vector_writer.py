@@ -1,0 +1,97 @@
+"""The file is what FAISS would write, and writing it takes no memory in proportion to it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+import pytest
+
+from index.types import Matrix
+from index.vector_writer import write_passages
+from index.vectors import PassageVectors, RowsOnDisk
+from tests.index.test_vectors import in_clusters, unit_rows
+
+
+def as_faiss_writes(rows: Matrix, path: Path) -> bytes:
+    """The index at ``path`` made anew: its centroids, and all rows added at once."""
+    index: Any = faiss.read_index(str(path))
+    index.reset()
+    index.add(rows)
+    written: bytes = faiss.serialize_index(index).tobytes()
+    return written
+
+
+@pytest.mark.parametrize("n", [0, 1, 40])
+def test_an_exact_index_is_written_as_faiss_writes_it(tmp_path: Path, n: int) -> None:
+    rows = unit_rows(40, 16)[:n]
+    assert write_passages(tmp_path / "exact", rows).kind == "exact"
+    assert (tmp_path / "exact").read_bytes() == as_faiss_writes(rows, tmp_path / "exact")
+
+
+@pytest.mark.parametrize("n", [300, 5_000])
+def test_lists_are_written_as_faiss_writes_them(tmp_path: Path, n: int) -> None:
+    rows = in_clusters(n, 24, 60)
+    card = write_passages(tmp_path / "ivf", rows, rows[:30], exact_rows=100)
+    assert card.kind == "ivf" and card.lists == int(4 * np.sqrt(n))
+    assert (tmp_path / "ivf").read_bytes() == as_faiss_writes(rows, tmp_path / "ivf")
+
+
+def test_rows_in_a_file_give_the_same_index_as_rows_in_memory(tmp_path: Path) -> None:
+    rows = in_clusters(3_000, 24, 60)
+    rows.tofile(tmp_path / "rows")
+    on_disk = RowsOnDisk(tmp_path / "rows", 24)
+    assert on_disk.shape == rows.shape
+    for wanted in (slice(0, 7), slice(2_990, 4_000), slice(None, None, 900), slice(5, 5), np.array([7, 0, 2_999])):
+        assert np.array_equal(on_disk[wanted], rows[wanted])
+    card = write_passages(tmp_path / "memory", rows, rows[:30], exact_rows=100)
+    assert write_passages(tmp_path / "disk", on_disk, rows[:30], exact_rows=100) == card
+    assert (tmp_path / "memory").read_bytes() == (tmp_path / "disk").read_bytes()
+
+
+@pytest.mark.parametrize("exact_rows", [100, 10_000])
+def test_an_index_left_on_disk_finds_and_gives_back_what_one_in_memory_does(tmp_path: Path, exact_rows: int) -> None:
+    rows, queries = in_clusters(2_000, 16, 40), unit_rows(5, 16, seed=2)
+    write_passages(tmp_path / "base", rows[:1_900], rows[:30], exact_rows=exact_rows)
+    write_passages(tmp_path / "tail", rows[1_900:])
+    memory, disk = (PassageVectors(tmp_path / "base", tmp_path / "tail", [3], in_memory=held) for held in (True, False))
+    for query in queries:
+        assert memory.search(query, 50) == disk.search(query, 50)
+        assert memory.search(query, 5, [3, 4, 1_950]) == disk.search(query, 5, [3, 4, 1_950])
+    assert np.array_equal(memory.rows([0, 1_899, 1_900]), disk.rows([0, 1_899, 1_900]))
+    assert np.array_equal(np.concatenate(list(memory.tail())), np.concatenate(list(disk.tail())))
+
+
+# Writes an index of rows in a file, bounded to so many MiB of memory beyond what the libraries take.
+_BOUNDED = """
+import resource, sys
+from pathlib import Path
+from index.vector_writer import write_passages
+from index.vectors import RowsOnDisk
+
+folder, dim, exact_rows, room = Path(sys.argv[1]), *map(int, sys.argv[2:])
+rows = RowsOnDisk(folder / "rows", dim)
+write_passages(folder / "small", rows[:400], rows[:20], exact_rows=200)  # starts the threads, which count as well
+(taken,) = [int(line.split()[1]) >> 10 for line in open("/proc/self/status") if line.startswith("VmData")]
+resource.setrlimit(resource.RLIMIT_DATA, ((taken + room) << 20,) * 2)
+print(write_passages(folder / "index", rows, rows[:20], exact_rows=exact_rows, training_bytes=16 << 20).kind)
+"""
+
+
+@pytest.mark.parametrize(("kind", "exact_rows", "room"), [("exact", 50_000, 64), ("ivf", 1_000, 96)])
+def test_an_index_larger_than_memory_is_written(tmp_path: Path, kind: str, exact_rows: int, room: int) -> None:
+    dim, n = 4_096, 16_000  # 250 MiB of vectors
+    block = unit_rows(1_000, dim)
+    with (tmp_path / "rows").open("wb") as stream:
+        for i in range(n // len(block)):
+            stream.write(np.roll(block, i, axis=1).tobytes())
+    command = [sys.executable, "-c", _BOUNDED, *map(str, (tmp_path, dim, exact_rows, room))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == (f"{kind}\n", 0), done.stderr
+    assert n * dim * 4 > 2 * room << 20
+    half = 2 if kind == "ivf" else 4
+    assert (tmp_path / "index").stat().st_size > n * dim * half
