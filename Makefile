@@ -7,13 +7,13 @@ DEV    := $(VENV)/.installed-dev
 FUZZ   := $(VENV)/.installed-fuzz
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-# What is installed is what lock/ says: wheels alone, each with a hash that is known. make serve LOCK= goes by the versions
-# of constraints.txt without hashes, for a platform whose wheels lock/ does not have.
+# What is installed is what lock/ says, which is complete: wheels alone, each with a hash that is known. make serve LOCK=
+# goes by the versions of constraints.txt without hashes, for a platform that has no wheels of them.
 LOCK   ?= lock
 LOCKS  := constraints.txt $(wildcard lock/*.txt)
-LOCKED := $(PIP) install --require-hashes --only-binary :all:
+LOCKED := $(PIP) install --require-hashes --only-binary :all: --no-deps
 # Torch without CUDA where pip finds it, else the index's, which on Linux comes with gigabytes of NVIDIA's libraries.
-TORCH   = $$($(LOCKED) --dry-run --ignore-installed --no-deps -r lock/torch-cpu.txt >/dev/null 2>&1 \
+TORCH   = $$($(LOCKED) --dry-run --ignore-installed -r lock/torch-cpu.txt >/dev/null 2>&1 \
 	  && echo lock/torch-cpu.txt || echo lock/torch.txt)
 ifeq ($(LOCK),)
 install = $(PIP) install -c constraints.txt -e '$(2)'

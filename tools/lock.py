@@ -60,7 +60,8 @@ def _resolve(extras: Sequence[str]) -> list[Locked]:
     """Everything that Footnote with these extras and its build need, on any platform."""
     command = [
         "uv", "pip", "compile", "-q", "--universal", "--generate-hashes", "--no-header", "--no-annotate",
-        "--only-binary", ":all:", "--python-version", "3.11", "-c", "constraints.txt", "pyproject.toml", "-",
+        "--no-strip-extras", "--only-binary", ":all:", "--python-version", "3.11", "-c", "constraints.txt",
+        "pyproject.toml", "-",
     ]  # fmt: skip
     for extra in extras:
         command += ["--extra", extra]

@@ -39,7 +39,7 @@ def declared(extra: str | None) -> Iterator[Requirement]:
 
 
 def test_a_lock_file_is_read_as_it_was_written() -> None:
-    locked = Locked("typing-extensions", "4.16.0", "python_version < '3.14'", ("a" * 64, "b" * 64))
+    locked = Locked("typing-extensions", "4.16.0", "python_version < '3.14'", ("a" * 64, "b" * 64), "[all]")
     assert parse(f"# a comment\n{locked}") == [locked]
     assert parse(f"Typing_Extensions==4.16.0 --hash=sha256:{DIGEST}\n")[0].name == "typing-extensions"
 
@@ -147,7 +147,7 @@ def test_make_installs_wheels_that_the_lock_knows_and_nothing_else() -> None:
     for target, files in (("serve", "-r lock/runtime.txt -r $"), ("test", "-r lock/runtime.txt -r lock/dev.txt -r $")):
         commands = [line for line in would_run(target).splitlines() if " install " in line]
         (command,) = (line for line in commands if "lock/fuzz.txt" not in line)
-        assert f"install --require-hashes --only-binary :all: {files}" in command
+        assert f"install --require-hashes --only-binary :all: --no-deps {files}" in command
         assert "lock/torch-cpu.txt" in command
         assert command.endswith("install --no-deps --no-build-isolation -e .")
 
