@@ -8,12 +8,13 @@ import json
 import os
 import signal
 import socket
+import stat
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,7 +115,7 @@ def serve(place: Place) -> None:
             while call(url, "GET", "/readyz") != 200:
                 assert tracer.poll() is None and time.monotonic() < deadline, (place.here / "out").read_text()
                 time.sleep(0.1)
-            described = json.loads(urllib.request.urlopen(f"{url}/v1/openapi.json", timeout=60).read())
+            described = json.loads(urllib.request.urlopen(f"{url}/openapi.json", timeout=60).read())
             tried = 0
             for path, methods in described["paths"].items():
                 for method in methods:
@@ -147,6 +148,14 @@ def call(url: str, method: str, path: str, body: object = None) -> int:
         return 0
 
 
+def readable_by_others(here: Path) -> Iterator[Path]:
+    """What was left in the data folders that not only their owner may read (S16)."""
+    made_here = {here / "data", here / "data" / "suites", here / "data" / "suites" / "tiny"}
+    for path in (*(here / "data").rglob("*"), *(here / "fresh").rglob("*")):
+        if path not in made_here and not path.is_symlink() and stat.S_IMODE(path.stat().st_mode) & 0o077:
+            yield path
+
+
 STORIES: list[Callable[[Place], None]] = [index, ask, evaluate, write, serve, doctor, export]
 
 
@@ -159,6 +168,7 @@ def test_no_process_of_footnote_reaches_beyond_this_machine(campaign: Campaigns,
             STORIES[trial](place)
             assert place.log.exists()
             assert list(reached(place.log)) == [], STORIES[trial].__name__
+            assert list(readable_by_others(place.here)) == [], STORIES[trial].__name__
             place.log.unlink()
 
 
