@@ -1,7 +1,7 @@
-"""python -m tests.faults.fuzz.run TARGET CORPUS -runs=N ...: atheris over one target, with libFuzzer's options.
+"""python -m tests.faults.fuzz.run CORPUS -runs=N ...: atheris over all targets, with libFuzzer's options.
 
-The seeds are written into the corpus first. Ends with another status than 0 at the first fault, whose input lies where
--artifact_prefix says."""
+The first byte of an input says which target it is for. The seeds are written into the corpus first. Ends with another
+status than 0 at the first fault, whose input lies where -artifact_prefix says."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ with atheris.instrument_imports(include=_FOLLOWED):
 
 
 def main() -> None:
-    name, corpus = sys.argv[1], Path(sys.argv[2])
-    target = next(one for one in make_targets() if one.name == name)
+    corpus, targets = Path(sys.argv[1]), make_targets()
+
+    def one_input(data: bytes) -> None:
+        if data:
+            targets[data[0] % len(targets)].run(data[1:])
+
     with atheris.instrument_imports(include=_FOLLOWED):
-        for number, seed in enumerate(target.seeds):
-            (corpus / f"seed-{number}").write_bytes(seed)
-            target.run(seed)  # which imports what the format needs
-    atheris.Setup([sys.argv[0], *sys.argv[3:], str(corpus)], lambda data: target.run(data) and None)
+        for number, target in enumerate(targets):
+            for count, seed in enumerate(target.seeds):
+                (corpus / f"{target.name}-{count}").write_bytes(bytes([number]) + seed)
+                target.run(seed)  # which imports what the format needs
+    atheris.Setup([sys.argv[0], *sys.argv[2:], str(corpus)], one_input)
     atheris.Fuzz()
 
 
