@@ -4,9 +4,24 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 DEV    := $(VENV)/.installed-dev
+FUZZ   := $(VENV)/.installed-fuzz
 PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: help serve index test fault check format train clean
+# What is installed is what lock/ says, which is complete: wheels alone, each with a hash that is known. make serve LOCK=
+# goes by the versions of constraints.txt without hashes, for a platform that has no wheels of them.
+LOCK   ?= lock
+LOCKS  := constraints.txt $(wildcard lock/*.txt)
+LOCKED := $(PIP) install --require-hashes --only-binary :all: --no-deps
+# Torch without CUDA where pip finds it, else the index's, which on Linux comes with gigabytes of NVIDIA's libraries.
+TORCH   = $$($(LOCKED) --dry-run --ignore-installed -r lock/torch-cpu.txt >/dev/null 2>&1 \
+	  && echo lock/torch-cpu.txt || echo lock/torch.txt)
+ifeq ($(LOCK),)
+install = $(PIP) install -c constraints.txt -e '$(2)'
+else
+install = $(LOCKED) $(foreach part,$(1),-r lock/$(part).txt) -r $(TORCH) && $(PIP) install --no-deps --no-build-isolation -e .
+endif
+
+.PHONY: help serve index test fault check audit format lock sbom train clean
 .DEFAULT_GOAL := help
 
 help: ## list the commands
@@ -17,15 +32,19 @@ $(BIN)/python:
 	  || { echo 'Footnote needs Python 3.11 or newer: make serve PYTHON=python3.12'; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+$(STAMP): pyproject.toml $(LOCKS) | $(BIN)/python
 	@echo 'Installing Footnote into $(VENV) (minutes, once) ...'
-	$(PIP) install -c constraints.txt -e .
+	$(call install,runtime,.)
 	@touch $@
 
-$(DEV): pyproject.toml constraints.txt | $(BIN)/python
+$(DEV): pyproject.toml $(LOCKS) | $(BIN)/python
 	@echo 'Installing Footnote and its development tools into $(VENV) (minutes, once) ...'
-	$(PIP) install -c constraints.txt -e '.[dev]'
+	$(call install,runtime dev,.[dev])
 	@touch $@ $(STAMP)
+
+$(FUZZ): lock/fuzz.txt $(DEV)
+	@$(LOCKED) -r lock/fuzz.txt || echo 'The fuzzer does not install here; the tests that use it will be skipped.'
+	@touch $@
 
 serve: $(STAMP) ## index seeds/ into data/ and serve it on http://127.0.0.1:8000
 	@$(BIN)/footnote serve --watch
@@ -36,14 +55,24 @@ index: $(STAMP) ## bring the index in data/ up to date with seeds/
 test: $(DEV) ## run every test, a file at a time on each core, and hold the coverage of branches to its floor
 	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=
 
-fault: $(DEV) ## try every fault as often as MINUTES=90 allow, and write docs/fault-record.md
+fault: $(DEV) $(FUZZ) ## try every fault as often as MINUTES=90 allow, and write docs/fault-record.md
 	$(BIN)/python -m tests.faults.record --minutes $(or $(MINUTES),90)
 
-check: $(DEV) ## lint, formatting, types and layers
+check: $(DEV) audit ## lint, formatting, types, layers and known vulnerabilities
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit: $(DEV) ## ask whether a version in lock/ has a known vulnerability; says so where nobody can be asked
+	@$(BIN)/python -m tools.audit
+
+lock: $(DEV) ## bring lock/ up to date with pyproject.toml and constraints.txt
+	$(PIP) install --target $(VENV)/uv --upgrade uv
+	PATH="$(VENV)/uv/bin:$$PATH" $(BIN)/python -m tools.lock
+
+sbom: $(DEV) ## write sbom.json, the list of what Footnote runs with (CycloneDX)
+	$(BIN)/python -m tools.sbom > sbom.json
 
 format: $(DEV) ## put the code into its usual form
 	$(BIN)/ruff check --fix .

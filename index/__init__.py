@@ -4,6 +4,7 @@ The names below are values and errors; what is done with them lies in the module
 live serves it, search asks it, encode loads an encoder. They are imported where they are used, because some take long.
 """
 
+import index.quiet  # noqa: F401 - first: what it sets is read when a library is imported
 from index.errors import (
     SKIP_REASONS,
     BuildFailed,

@@ -138,6 +138,29 @@ def test_what_a_command_leaves_is_its_owner_s_alone(folder: Path, tmp_path: Path
         assert stat.S_IMODE(path.stat().st_mode) == (0o700 if path.is_dir() else 0o600), path
 
 
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS", "HEAD"])
+def test_no_response_lets_another_site_read_it_or_says_what_serves_it(world: World, live: Live, method: str) -> None:
+    """Asked as a browser asks for another site's page, before (OPTIONS) and with a request, over a real connection."""
+    address = live(world.footnote).removeprefix("http://")
+    asked = {
+        "Origin": "https://example.org",
+        "Content-Type": "application/json",
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization",
+        "Access-Control-Request-Private-Network": "true",
+    }
+    for path in ("/", "/docs", "/openapi.json", "/static/app.js", "/livez", "/v1/ask", "/v1/index", "/metrics", "/no"):
+        connection = http.client.HTTPConnection(address, timeout=20)
+        try:
+            connection.request(method, path, b"{}" if method == "POST" else None, asked)
+            response = connection.getresponse()
+            names = {name.lower() for name, _ in response.getheaders()}
+        finally:
+            connection.close()
+        assert not {name for name in names if name.startswith("access-control-")}, (method, path)
+        assert not names & {"server", "x-powered-by", "via"}, (method, path)
+
+
 # -- the code ----------------------------------------------------------------------------------------------------------
 
 
@@ -154,7 +177,7 @@ def test_the_page_makes_no_markup_from_strings() -> None:
 
 def test_nothing_is_read_that_could_run() -> None:
     """No module unpickles, evaluates, or lets a model bring code of its own."""
-    for package in ("index", "rag", "eval", "api"):
+    for package in ("index", "rag", "eval", "api", "tools"):
         for path in sorted((ROOT / package).rglob("*.py")):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 where = f"{path.relative_to(ROOT)}: {ast.unparse(node)[:80] if isinstance(node, ast.expr) else node}"
@@ -163,7 +186,15 @@ def test_nothing_is_read_that_could_run() -> None:
                     assert not names & {"pickle", "cPickle", "dill", "marshal", "shelve", "joblib", "yaml"}, where
                 elif isinstance(node, ast.Call):
                     called = ast.unparse(node.func)
-                    assert called not in {"eval", "exec", "__import__", "torch.load", "np.load", "os.system"}, where
+                    assert called not in {
+                        "eval",
+                        "exec",
+                        "__import__",
+                        "torch.load",
+                        "np.load",
+                        "os.system",
+                        "os.popen",
+                    }, where
                     for keyword in node.keywords:
                         assert not (keyword.arg == "trust_remote_code" and ast.unparse(keyword.value) != "False"), where
                         assert not (keyword.arg == "shell" and ast.unparse(keyword.value) != "False"), where

@@ -13,7 +13,7 @@ import pytest
 
 from index.disk import takes_writes, told
 from index.errors import DiskFull, FootnoteError, NotFound, ReadOnly
-from index.vectors import write_passages
+from index.vector_writer import write_passages
 
 FULL = Path("/dev/full")  # refuses every byte, for want of room
 

@@ -60,10 +60,10 @@ def taken_by(shelf: Shelf, **options: Any) -> int:
 def estimated(shelf: Shelf, *, extends: bool = False) -> int:
     files, _ = walk(shelf.source, exclude=shelf.data, max_bytes=10**9)
     if not shelf.layout.current.exists():
-        return estimate(files, None, no_base(384, shelf.data), encoder())
+        return estimate(files, None, no_base(shelf.data), encoder())
     generation = Generation(shelf.layout.generation(shelf.live), read_current(shelf.layout)[1])
     try:
-        base = base_of(generation) if extends else no_base(384, shelf.data)
+        base = base_of(generation) if extends else no_base(shelf.data)
         return estimate(files, generation, base, encoder())
     finally:
         generation.close()
