@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,9 @@ from index.vectors import PassageVectors, SentenceVectors
 
 VECTORS, VECTORS_TAIL = "vectors.faiss", "vectors.tail.faiss"
 SENTENCES, SENTENCES_TAIL = "sentences.f16", "sentences.tail.f16"
+# Read no further than it can be long, whatever lies there; and a name becomes a path, so it is held to its form.
+_CURRENT_BYTES = 100
+_CURRENT = re.compile(rb"(?P<name>[0-9]{6,12}) (?P<digest>[0-9a-f]{64})\s*")
 KEPT = 2  # newest generations kept, beside the live one and any that is being read
 
 
@@ -136,18 +140,19 @@ def accept(layout: Layout) -> str:
 def read_current(layout: Layout) -> tuple[str, str]:
     """Name of the live generation and its manifest's SHA-256. Raises NoGeneration, CorruptGeneration."""
     try:
-        parts = layout.current.read_text("utf-8").split()
+        with layout.current.open("rb") as stream:
+            found = _CURRENT.fullmatch(stream.read(_CURRENT_BYTES))
     except FileNotFoundError as error:
         if layout.names():
             raise CorruptGeneration("CURRENT is missing.", remedy=REBUILD) from error
         raise NoGeneration(
             "Nothing has been indexed yet.", remedy="Run footnote index --source DIR, then ask again."
         ) from error
-    except UnicodeDecodeError as error:
-        raise CorruptGeneration("CURRENT is damaged.", remedy=REBUILD) from error
-    if len(parts) != 2 or not parts[0].isdecimal() or len(parts[1]) != 64:
+    except OSError as error:
+        raise CorruptGeneration(f"CURRENT cannot be read ({error.strerror}).", remedy=REBUILD) from error
+    if found is None:
         raise CorruptGeneration("CURRENT is damaged.", remedy=REBUILD)
-    return parts[0], parts[1]
+    return found["name"].decode(), found["digest"].decode()
 
 
 class Generation:
