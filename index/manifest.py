@@ -14,7 +14,7 @@ from typing import Any
 
 from index.errors import CorruptGeneration, IncompatibleIndex
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 REBUILD = "Run footnote index --full to build it again from the source folder."
 _HASH_BLOCK = 1 << 20
 _MOST_BYTES = 1 << 29  # of a manifest that is read; a million documents make about 150 MB
