@@ -73,6 +73,8 @@ def search(
                 _of_rows(generation.lexical.search(query.terms, len(rows), rows), rows),
             ]
         ).astype(np.float64)
+        if not np.isfinite(own).all():  # the file of sentence vectors is read where it lies
+            raise CorruptGeneration("A vector of a sentence holds no numbers.", remedy=REBUILD)
         total += query.weight * (standardise(own) @ astuple(WEIGHTS))
         signals += share * own
         for mean, scores in zip(mean_sentence, per_sentence, strict=True):

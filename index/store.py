@@ -10,13 +10,15 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from index.errors import CorruptGeneration, NotFound
 from index.schema import (
+    INDEXES,
+    SCHEMA,
     KnownFile,
     StoredContent,
     StoredPassage,
@@ -59,6 +61,22 @@ class Store:
             raise CorruptGeneration(
                 f"{self._path.name} cannot be read ({type(error).__name__}).", remedy=_REBUILD
             ) from error
+
+    def check(self) -> None:
+        """Raises CorruptGeneration unless it holds the tables and indexes of a build, and no view or trigger, which
+        could compute."""
+        asked = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+        with closing(sqlite3.connect(":memory:")) as model:
+            for statement in (*SCHEMA.split(";"), *INDEXES):
+                model.execute(statement)
+            expected = set(model.execute(asked))
+        if set(self._all(asked)) != expected:
+            raise CorruptGeneration(f"{self._path.name} has not the tables of a build.", remedy=_REBUILD)
+
+    def counts(self) -> tuple[int, int]:
+        """How many documents and passages there are."""
+        ((documents, passages),) = self._all("SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM passages)")
+        return int(documents), int(passages)
 
     # -- documents ---------------------------------------------------------------------------------------------------
 

@@ -10,6 +10,7 @@ through both; rows whose passage is gone are passed over.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +32,8 @@ _BLOCK_ROWS = 32_768  # vectors handed to FAISS at a time
 _TRAINING_PER_LIST = 40  # FAISS warns below 39
 _TRAINING_ROUNDS = 8
 _FIRST_PROBES = 8
+_HEAD = struct.Struct("<4siq")  # of FAISS's files: kind, dimensions, vectors
+_BYTES_A_NUMBER = {b"IxFI": 4, b"IwSq": 2}  # IndexFlatIP; IndexIVFScalarQuantizer of float16
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +169,8 @@ class _Part:
     """One FAISS file; its rows count from 0."""
 
     def __init__(self, path: Path) -> None:
+        """Raises ValueError for a file that write_passages has not written."""
+        _check_head(path)
         self._index = cast(Any, faiss.read_index(str(path)))  # the stub knows of no kind but the base class
         self._is_ivf = isinstance(self._index, faiss.IndexIVF)
         if self._is_ivf:
@@ -205,6 +210,16 @@ class _Part:
 
     def rows(self, rows: NDArray[np.int64]) -> Matrix:
         return np.asarray(self._index.reconstruct_batch(rows), dtype=np.float32)
+
+
+def _check_head(path: Path) -> None:
+    """FAISS makes room for as much as a file says it holds, of any kind that it knows. Raises ValueError unless it says
+    one of the two kinds written here, and no more than it is long."""
+    with path.open("rb") as stream:
+        kind, dim, rows = _HEAD.unpack(stream.read(_HEAD.size).ljust(_HEAD.size))
+    n_bytes = _BYTES_A_NUMBER.get(kind, 0)
+    if not n_bytes or dim < 1 or not 0 <= rows * dim * n_bytes <= path.stat().st_size:
+        raise ValueError(f"{path.name} is no index of passage vectors")
 
 
 class SentenceVectors:
