@@ -9,12 +9,15 @@ import json
 import math
 import re
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import tantivy
 
+from index.errors import CorruptGeneration
 from index.linking import link
+from index.manifest import REBUILD
 
 # Two fields: what stands in the passage, and what stands above it (title and headings).
 _TEXT, _ABOVE, _ROW = "text", "above", "row"
@@ -112,6 +115,18 @@ def _change(folder: Path, passages: Iterable[tuple[int, str, str]], gone: Iterab
     writer.wait_merging_threads()
 
 
+@contextmanager
+def _whole() -> Iterator[None]:
+    """The files are mapped: what is damaged in them after they were checked is met here. tantivy raises ValueError at
+    it, or panics, which is no Exception and would end more than the request."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, ValueError) and type(error).__name__ != "PanicException":
+            raise
+        raise CorruptGeneration("The lexical index cannot be read.", remedy=REBUILD) from error
+
+
 def _idf(count: int, frequency: int) -> float:
     """Lucene's, which is never negative."""
     return math.log(1.0 + (count - frequency + 0.5) / (frequency + 0.5))
@@ -122,11 +137,12 @@ class LexicalIndex:
 
     def __init__(self, folder: Path) -> None:
         self._schema = _schema()
-        self._index = tantivy.Index(self._schema, path=str(folder))
-        self._index.register_tokenizer(_ANALYZER, _analyzer())
-        self._index.config_reader(reload_policy="manual")  # else a thread looks at the folder twice a second
-        self._index.reload()
-        self._searcher = self._index.searcher()
+        with _whole():
+            self._index = tantivy.Index(self._schema, path=str(folder))
+            self._index.register_tokenizer(_ANALYZER, _analyzer())
+            self._index.config_reader(reload_policy="manual")  # else a thread looks at the folder twice a second
+            self._index.reload()
+            self._searcher = self._index.searcher()
         # What is removed from a segment stays counted in how common a word is until the segment is merged. That is
         # made up for in _weighed; in the mean length of a passage it is not.
         segments = json.loads((folder / "meta.json").read_text("utf-8"))["segments"]
@@ -142,10 +158,11 @@ class LexicalIndex:
 
     def _frequency(self, field: str, term: str) -> int:
         """How many passages hold ``term`` in ``field``."""
-        if not self._is_worn:
-            return int(self._searcher.doc_freq(field, term))
-        held = self._searcher.search(self._term(field, term), limit=1, count=True)
-        return int(held.count or 0)
+        with _whole():
+            if not self._is_worn:
+                return int(self._searcher.doc_freq(field, term))
+            held = self._searcher.search(self._term(field, term), limit=1, count=True)
+            return int(held.count or 0)
 
     def search(self, query: Sequence[str], k: int, rows: Sequence[int] | None = None) -> list[tuple[int, float]]:
         """The ``k`` best ``(row, BM25)`` for the terms ``query``, best first, among ``rows`` when given."""
@@ -176,7 +193,8 @@ class LexicalIndex:
     def _weighed(self, field: str, term: str, weight: float) -> tantivy.Query:
         """Scores as if the passages that are gone had never been counted in the term's idf."""
         if self._is_worn:
-            counted = int(self._searcher.doc_freq(field, term))
+            with _whole():
+                counted = int(self._searcher.doc_freq(field, term))
             weight *= _idf(len(self), self._frequency(field, term)) / _idf(self._n_counted, counted)
         return tantivy.Query.boost_query(self._term(field, term), weight) if weight != 1.0 else self._term(field, term)
 
@@ -188,8 +206,9 @@ class LexicalIndex:
         if rows is not None:
             among = tantivy.Query.const_score_query(tantivy.Query.term_set_query(self._schema, _ROW, list(rows)), 0.0)
             found = tantivy.Query.boolean_query([(tantivy.Occur.Must, found), (tantivy.Occur.Must, among)])
-        hits = self._searcher.search(found, limit=k, count=False).hits
-        addresses = [address for _, address in hits]
-        values = self._searcher.fast_field_values(_ROW, addresses) if addresses else []
+        with _whole():
+            hits = self._searcher.search(found, limit=k, count=False).hits
+            addresses = [address for _, address in hits]
+            values = self._searcher.fast_field_values(_ROW, addresses) if addresses else []
         scored = [(int(row), float(score)) for (score, _), row in zip(hits, values, strict=True)]
         return sorted(scored, key=lambda pair: (-pair[1], pair[0]))

@@ -56,6 +56,8 @@ def search(
     rows = sorted({row for query in queries for row in _candidates(generation, query, depth, among)})
     if not rows:
         return []
+    if rows[-1] >= len(generation.vectors):  # the lexical index is read where it lies
+        raise CorruptGeneration("A passage was found that there is not.", remedy=REBUILD)
     dense_rows = generation.vectors.rows(rows)  # (n, dim)
     sentence_rows = _sentence_rows(generation, rows)  # n times (n_sentences, dim)
     total = np.zeros(len(rows))
@@ -64,7 +66,8 @@ def search(
     weight = sum(query.weight for query in queries)
     for query in queries:
         share = query.weight / weight
-        per_sentence = [np.asarray(vectors @ query.vector, dtype=np.float64) for vectors in sentence_rows]
+        with np.errstate(invalid="ignore", over="ignore"):  # what comes of it is looked at below
+            per_sentence = [np.asarray(vectors @ query.vector, dtype=np.float64) for vectors in sentence_rows]
         own = np.column_stack(  # (n, 4), in the order of Signals
             [
                 dense_rows @ query.vector,
@@ -73,7 +76,7 @@ def search(
                 _of_rows(generation.lexical.search(query.terms, len(rows), rows), rows),
             ]
         ).astype(np.float64)
-        if not np.isfinite(own).all():  # the file of sentence vectors is read where it lies
+        if not np.isfinite(own).all():  # and so are the sentence vectors
             raise CorruptGeneration("A vector of a sentence holds no numbers.", remedy=REBUILD)
         total += query.weight * (standardise(own) @ astuple(WEIGHTS))
         signals += share * own

@@ -201,6 +201,38 @@ def test_a_passage_is_not_given_to_another_document(harbour: Harbour) -> None:
         assert not wrongs(harbour, client)
 
 
+def test_other_files_that_are_damaged_meanwhile_give_no_wrong_citation_either(
+    harbour: Harbour, campaign: Campaigns
+) -> None:
+    """Sentence vectors and the lexical index are mapped, not read: damage shows at once, in scores or as a refusal."""
+    folder = harbour.database.parent
+    mapped = sorted(path for path in [folder / "sentences.f16", *(folder / "lexical").iterdir()] if path.stat().st_size)
+    with campaign("R10", "mapped files are damaged while they are served", push=20, release=500) as trials:
+        for trial in trials:
+            chance = random.Random(f"{_SEED} mapped {trial}")
+            with harbour.damaged(harbour.whole) as client:
+                path = chance.choice(mapped)
+                whole = path.read_bytes()
+                try:
+                    overwrite(path, scattered(whole, chance))
+                    assert not wrongs(harbour, client), (trial, path.name)
+                finally:
+                    overwrite(path, whole)
+
+
+def scattered(whole: bytes, chance: random.Random) -> bytes:
+    ruined = bytearray(whole)
+    for _ in range(chance.choice((1, 1, 50, 500))):
+        ruined[chance.randrange(len(ruined))] = chance.choice((0xFF, 0x7F, chance.randrange(256)))
+    return bytes(ruined)
+
+
+def overwrite(path: Path, data: bytes) -> None:
+    """Never shorter for a moment: what is mapped and cut off ends the process that reads it."""
+    with path.open("r+b") as stream:
+        stream.write(data)
+
+
 def test_without_the_digests_damage_would_be_told(
     harbour: Harbour, campaign: Campaigns, monkeypatch: pytest.MonkeyPatch
 ) -> None:

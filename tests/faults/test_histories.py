@@ -181,7 +181,7 @@ def signals(shelf: Shelf, query: str) -> dict[str, tuple[float, ...]]:
 
 def look_for_a_difference(machine: type[Folder], number: int, *, histories: int, steps: int) -> None:
     """Run so many histories; what fails is told as short as hypothesis can make it in few tries."""
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         seed(number)(machine),
         settings=settings(
             max_examples=histories,
