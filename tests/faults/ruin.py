@@ -47,9 +47,14 @@ class Two:
         shutil.copyfile(self.mould / "CURRENT", self.shelf.layout.current)
 
     def files(self) -> list[Path]:
-        """Every file of the newer generation, sorted by name."""
+        """Every file of the newer generation, by kind and size: tantivy's names are random, and trials are not."""
         folder = self.shelf.layout.generation(self.newer)
-        return sorted(path for path in folder.rglob("*") if path.is_file() and path.stat().st_size)
+        found = [path for path in folder.rglob("*") if path.is_file() and path.stat().st_size]
+        return sorted(found, key=lambda path: (path.suffix, path.stat().st_size, path.name))
+
+    @property
+    def is_extended(self) -> bool:
+        return (self.shelf.layout.generation(self.newer) / "vectors.tail.faiss").exists()
 
 
 def two_generations(folder: Path, *, extended: bool) -> Two:

@@ -33,6 +33,13 @@ _DOCUMENTS = {
     "copy.md": "# Nets\n\nNets are mended on Mondays by Jonna Berg.\n\n## Cork\n\nFloats are made of cork.\n",
     "bell.html": "<title>The bell</title><h1>The bell</h1><p>The bell rings at noon. It was cast in Malmö in 1811.</p>",
 }
+_OTHERS = (
+    (b"on Mondays", b"on Sundays"),  # what is quoted
+    (b"ferry.md", b"fairy.md"),  # the name of its file
+    (b"The bell", b"The bull"),  # a title, and a heading
+    (b'["Ferries', b'["Fairies'),  # the place where it stands
+    (sha256(_DOCUMENTS["ferry.md"].encode()).hexdigest().encode(), b"f" * 64),
+)
 # What must be right wherever a passage or a citation is shown.
 _OF_DOCUMENT = ("source", "title", "source_sha256", "text_sha256")
 _OF_PLACE = ("page", "heading_path", "slide", "sheet", "row", "chapter")
@@ -175,16 +182,7 @@ def test_nothing_is_told_that_was_damaged_after_it_was_loaded(harbour: Harbour, 
                 assert not wrongs(harbour, client), trial
 
 
-@pytest.mark.parametrize(
-    ("was", "becomes"),
-    [
-        (b"on Mondays", b"on Sundays"),  # what is quoted
-        (b"ferry.md", b"fairy.md"),  # the name of its file
-        (b"The bell", b"The bull"),  # a title, and a heading
-        (b'["Ferries', b'["Fairies'),  # the place where it stands
-        (sha256(_DOCUMENTS["ferry.md"].encode()).hexdigest().encode(), b"f" * 64),
-    ],
-)
+@pytest.mark.parametrize(("was", "becomes"), _OTHERS)
 def test_no_part_of_a_citation_can_be_another(harbour: Harbour, was: bytes, becomes: bytes) -> None:
     assert was in harbour.whole
     with harbour.damaged(harbour.whole.replace(was, becomes)) as client:
@@ -238,7 +236,7 @@ def test_without_the_digests_damage_would_be_told(
 ) -> None:
     monkeypatch.setattr("index.store._hold", lambda _: None)
     failed = 0
-    for trial in range(20):
-        with harbour.damaged(ruin(harbour.whole, random.Random(f"{_SEED} {trial}"))) as client:
+    for was, becomes in _OTHERS:
+        with harbour.damaged(harbour.whole.replace(was, becomes)) as client:
             failed += bool(wrongs(harbour, client))
-    campaign.control("R10", "the digests of passages and documents", failed=failed, of=20)
+    campaign.control("R10", "the digests of passages and documents", failed=failed, of=len(_OTHERS))

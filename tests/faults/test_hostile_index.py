@@ -257,7 +257,7 @@ def plant(two: Two, folder: Path, chance: random.Random) -> str:
 def test_a_hostile_file_is_never_opened(two: Two, tmp_path: Path, campaign: Campaigns) -> None:
     with (
         started(two) as server,
-        campaign("R11", "a file of the index is replaced by a hostile one", push=20, release=2000) as trials,
+        campaign("R11", "a file of the index is replaced by a hostile one", push=10, release=1000) as trials,
     ):
         most = 0
         for trial in trials:
@@ -302,7 +302,7 @@ def test_a_forged_generation_does_not_bring_the_process_down(two: Two, tmp_path:
     """What a forger made cannot be told from what a build made, and may be served. What cannot be loaded is damage."""
     with (
         started(two) as server,
-        campaign("R11", "a hostile file, and the manifest rewritten to vouch for it", push=20, release=2000) as trials,
+        campaign("R11", "a hostile file, and the manifest rewritten to vouch for it", push=10, release=1000) as trials,
     ):
         refused = 0
         for trial in trials:
