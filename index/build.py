@@ -172,11 +172,20 @@ def _previous(layout: Layout) -> Generation | None:
     except (NoGeneration, IncompatibleIndex):
         return None
     except CorruptGeneration:
+        return _another(layout)
+
+
+def _another(layout: Layout) -> Generation | None:
+    failed: set[str] = set()
+    while True:
         try:
-            name, digest = newest_whole(layout)
-            return Generation(layout.generation(name), digest, in_memory=False)
-        except (NoGeneration, IncompatibleIndex):
+            name, digest = newest_whole(layout, failed)
+        except NoGeneration:
             return None
+        try:
+            return Generation(layout.generation(name), digest, in_memory=False)
+        except CorruptGeneration:
+            failed.add(name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -33,6 +34,10 @@ from index.vectors import PassageVectors, SentenceVectors
 
 VECTORS, VECTORS_TAIL = "vectors.faiss", "vectors.tail.faiss"
 SENTENCES, SENTENCES_TAIL = "sentences.f16", "sentences.tail.f16"
+# Read no further than it can be long, whatever lies there; and a name becomes a path, so it is held to its form.
+_CURRENT_BYTES = 100
+_CURRENT = re.compile(rb"(?P<name>[0-9]{6,12}) (?P<digest>[0-9a-f]{64})\s*")
+UNLOADABLE = (ValueError, TypeError, LookupError, AttributeError, RuntimeError, MemoryError, OverflowError, OSError)
 KEPT = 2  # newest generations kept, beside the live one and any that is being read
 
 
@@ -141,18 +146,19 @@ def accept(layout: Layout) -> str:
 def read_current(layout: Layout) -> tuple[str, str]:
     """Name of the live generation and its manifest's SHA-256. Raises NoGeneration, CorruptGeneration."""
     try:
-        parts = layout.current.read_text("utf-8").split()
+        with layout.current.open("rb") as stream:
+            found = _CURRENT.fullmatch(stream.read(_CURRENT_BYTES))
     except FileNotFoundError as error:
         if layout.names():
             raise CorruptGeneration("CURRENT is missing.", remedy=REBUILD) from error
         raise NoGeneration(
             "Nothing has been indexed yet.", remedy="Run footnote index --source DIR, then ask again."
         ) from error
-    except UnicodeDecodeError as error:
-        raise CorruptGeneration("CURRENT is damaged.", remedy=REBUILD) from error
-    if len(parts) != 2 or not parts[0].isdecimal() or len(parts[1]) != 64:
+    except OSError as error:
+        raise CorruptGeneration(f"CURRENT cannot be read ({error.strerror}).", remedy=REBUILD) from error
+    if found is None:
         raise CorruptGeneration("CURRENT is damaged.", remedy=REBUILD)
-    return parts[0], parts[1]
+    return found["name"].decode(), found["digest"].decode()
 
 
 class Generation:
@@ -164,16 +170,33 @@ class Generation:
         self.folder = folder
         self.manifest = verify(folder, expected_sha256)
         self.name = self.manifest.name
+        self._in_memory = in_memory
         self.store = Store((folder / "documents.db").resolve())
+        try:
+            self._load()
+        # What has its hash and cannot be loaded all the same was not made by a build.
+        except (*UNLOADABLE, CorruptGeneration) as error:
+            self.close()
+            if isinstance(error, CorruptGeneration):
+                raise
+            raise CorruptGeneration(
+                f"Generation {self.name} cannot be loaded ({type(error).__name__}).", remedy=REBUILD
+            ) from error
+
+    def _load(self) -> None:
+        folder, counts, dim = self.folder, self.manifest.counts, int(self.manifest.encoder["dim"])
+        self.store.check()
         tails = [folder / name if name in self.manifest.files else None for name in (VECTORS_TAIL, SENTENCES_TAIL)]
         gone = self.store.gone()
-        self.vectors = PassageVectors(folder / VECTORS, tails[0], gone, in_memory=in_memory)
-        self.sentences = SentenceVectors(folder / SENTENCES, int(self.manifest.encoder["dim"]), tails[1])
+        self.vectors = PassageVectors(folder / VECTORS, tails[0], gone, in_memory=self._in_memory)
+        self.sentences = SentenceVectors(folder / SENTENCES, dim, tails[1])
         self.lexical = LexicalIndex(folder / "lexical")
-        counts = self.manifest.counts
-        found = (len(self.vectors), len(self.sentences), len(self.lexical), len(self.lexical) + len(gone))
-        if found != tuple(counts[name] for name in ("passage_rows", "sentence_rows", "passages", "passage_rows")):
-            self.close()
+        found = (
+            *(self.vectors.dim, len(self.vectors), len(self.sentences), len(self.lexical)),
+            *(len(self.lexical) + len(gone), self.store.counts()),
+        )
+        passages, rows = counts["passages"], counts["passage_rows"]
+        if found != (dim, rows, counts["sentence_rows"], passages, rows, (counts["documents"], passages)):
             raise CorruptGeneration(f"The parts of generation {self.name} do not belong together.", remedy=REBUILD)
 
     def rows(self) -> Sequence[int]:
@@ -262,9 +285,12 @@ def collect(layout: Layout, current: str, *, keep: int = KEPT) -> list[str]:
     return deleted
 
 
-def newest_whole(layout: Layout) -> tuple[str, str]:
-    """Name and manifest hash of the newest generation that verifies. Raises NoGeneration when there is none."""
+def newest_whole(layout: Layout, but: Container[str] = ()) -> tuple[str, str]:
+    """Name and manifest hash of the newest generation that verifies and is none of ``but``. Raises NoGeneration when
+    there is none."""
     for name in reversed(layout.names()):
+        if name in but:
+            continue
         folder = layout.generation(name)
         try:
             verify(folder)

@@ -16,7 +16,9 @@ from tempfile import TemporaryDirectory
 
 import tantivy
 
+from index.errors import CorruptGeneration
 from index.linking import link
+from index.manifest import REBUILD
 
 # Two fields: what stands in the passage, and what stands above it (title and headings).
 _TEXT, _ABOVE, _ROW = "text", "above", "row"
@@ -128,6 +130,18 @@ def _change(folder: Path, passages: Iterable[tuple[int, str, str]], gone: Iterab
     writer.wait_merging_threads()
 
 
+@contextmanager
+def _whole() -> Iterator[None]:
+    """The files are mapped: what is damaged in them after they were checked is met here. tantivy raises ValueError at
+    it, or panics, which is no Exception and would end more than the request."""
+    try:
+        yield
+    except BaseException as error:
+        if not isinstance(error, ValueError) and type(error).__name__ != "PanicException":
+            raise
+        raise CorruptGeneration("The lexical index cannot be read.", remedy=REBUILD) from error
+
+
 def _idf(count: int, frequency: int) -> float:
     """Lucene's, which is never negative."""
     return math.log(1.0 + (count - frequency + 0.5) / (frequency + 0.5))
@@ -146,16 +160,17 @@ class LexicalIndex:
 
     def __init__(self, folder: Path) -> None:
         self._schema = _schema()
-        try:
-            self._searcher = _searcher(folder)
-        except ValueError:
-            # tantivy makes a file to lock wherever it opens an index. Where none can be made, it is given a folder of
-            # links, which may go once the files are open.
-            with TemporaryDirectory(prefix="footnote-lexical-") as links:
-                for path in folder.iterdir():
-                    if path.suffix != ".lock":
-                        (Path(links) / path.name).symlink_to(path.resolve())
-                self._searcher = _searcher(Path(links))
+        with _whole():
+            try:
+                self._searcher = _searcher(folder)
+            except ValueError:
+                # tantivy makes a file to lock wherever it opens an index. Where none can be made, it is given a folder
+                # of links, which may go once the files are open.
+                with TemporaryDirectory(prefix="footnote-lexical-") as links:
+                    for path in folder.iterdir():
+                        if path.suffix != ".lock":
+                            (Path(links) / path.name).symlink_to(path.resolve())
+                    self._searcher = _searcher(Path(links))
         # What is removed from a segment stays counted in how common a word is until the segment is merged. That is
         # made up for in _weighed; in the mean length of a passage it is not.
         segments = json.loads((folder / "meta.json").read_text("utf-8"))["segments"]
@@ -171,10 +186,11 @@ class LexicalIndex:
 
     def _frequency(self, field: str, term: str) -> int:
         """How many passages hold ``term`` in ``field``."""
-        if not self._is_worn:
-            return int(self._searcher.doc_freq(field, term))
-        held = self._searcher.search(self._term(field, term), limit=1, count=True)
-        return int(held.count or 0)
+        with _whole():
+            if not self._is_worn:
+                return int(self._searcher.doc_freq(field, term))
+            held = self._searcher.search(self._term(field, term), limit=1, count=True)
+            return int(held.count or 0)
 
     def search(self, query: Sequence[str], k: int, rows: Sequence[int] | None = None) -> list[tuple[int, float]]:
         """The ``k`` best ``(row, BM25)`` for the terms ``query``, best first, among ``rows`` when given."""
@@ -205,7 +221,8 @@ class LexicalIndex:
     def _weighed(self, field: str, term: str, weight: float) -> tantivy.Query:
         """Scores as if the passages that are gone had never been counted in the term's idf."""
         if self._is_worn:
-            counted = int(self._searcher.doc_freq(field, term))
+            with _whole():
+                counted = int(self._searcher.doc_freq(field, term))
             weight *= _idf(len(self), self._frequency(field, term)) / _idf(self._n_counted, counted)
         return tantivy.Query.boost_query(self._term(field, term), weight) if weight != 1.0 else self._term(field, term)
 
@@ -217,8 +234,9 @@ class LexicalIndex:
         if rows is not None:
             among = tantivy.Query.const_score_query(tantivy.Query.term_set_query(self._schema, _ROW, list(rows)), 0.0)
             found = tantivy.Query.boolean_query([(tantivy.Occur.Must, found), (tantivy.Occur.Must, among)])
-        hits = self._searcher.search(found, limit=k, count=False).hits
-        addresses = [address for _, address in hits]
-        values = self._searcher.fast_field_values(_ROW, addresses) if addresses else []
+        with _whole():
+            hits = self._searcher.search(found, limit=k, count=False).hits
+            addresses = [address for _, address in hits]
+            values = self._searcher.fast_field_values(_ROW, addresses) if addresses else []
         scored = [(int(row), float(score)) for (score, _), row in zip(hits, values, strict=True)]
         return sorted(scored, key=lambda pair: (-pair[1], pair[0]))

@@ -142,10 +142,22 @@ class Library:
                 self.corrupt += 1
                 self.degraded = error.message
                 _log.error("generation_corrupt", generation=name, reason=error.message)
-                name, digest = newest_whole(self.layout)
-                _log.warning("serving_another_generation", generation=name)
-                return self._load_one(name, digest)
+                return self._load_another()
         raise CorruptGeneration("The live generation keeps changing.", remedy="Try again.")
+
+    def _load_another(self) -> _Loaded:
+        """The newest that is whole and can be loaded. Raises NoGeneration, IncompatibleIndex."""
+        failed: set[str] = set()
+        while True:
+            name, digest = newest_whole(self.layout, failed)
+            try:
+                loaded = self._load_one(name, digest)
+            except CorruptGeneration as error:
+                _log.error("generation_corrupt", generation=name, reason=error.message)
+                failed.add(name)
+                continue
+            _log.warning("serving_another_generation", generation=name)
+            return loaded
 
     def _moved_on(self, name: str) -> bool:
         return read_current(self.layout)[0] != name

@@ -14,9 +14,10 @@ from typing import Any
 
 from index.errors import CorruptGeneration, IncompatibleIndex
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 REBUILD = "Run footnote index --full to build it again from the source folder."
 _HASH_BLOCK = 1 << 20
+_MOST_BYTES = 1 << 29  # of a manifest that is read; a million documents make about 150 MB
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +84,33 @@ def _checksum(body: dict[str, Any]) -> str:
 def read_manifest(folder: Path, expected_sha256: str = "") -> Manifest:
     """Raises CorruptGeneration when it is missing, damaged or not the expected one, IncompatibleIndex for another
     format version."""
-    path = folder / "MANIFEST.json"
+    damaged = CorruptGeneration(f"The manifest of generation {folder.name} is damaged.", remedy=REBUILD)
     try:
-        raw = path.read_bytes()
-        body = json.loads(raw)
-        checksum = body.pop("checksum")
+        with (folder / "MANIFEST.json").open("rb") as stream:
+            raw = stream.read(_MOST_BYTES)
     except FileNotFoundError as error:
         raise CorruptGeneration(f"Generation {folder.name} has no manifest.", remedy=REBUILD) from error
-    except (OSError, ValueError, KeyError, AttributeError, TypeError) as error:
+    except OSError as error:
         raise CorruptGeneration(f"The manifest of generation {folder.name} cannot be read.", remedy=REBUILD) from error
-    if (expected_sha256 and sha256(raw).hexdigest() != expected_sha256) or _checksum(body) != checksum:
-        raise CorruptGeneration(f"The manifest of generation {folder.name} is damaged.", remedy=REBUILD)
+    if expected_sha256 and sha256(raw).hexdigest() != expected_sha256:
+        raise damaged
+    try:
+        body = json.loads(raw)
+        checksum = body.pop("checksum")
+        whole = _checksum(body) == checksum
+    # RecursionError: brackets in brackets, as no manifest has them.
+    except (ValueError, KeyError, AttributeError, TypeError, RecursionError) as error:
+        raise damaged from error
+    if not whole:
+        raise damaged
     version = body.pop("format", None)
     if version != FORMAT_VERSION or set(body) != {field.name for field in fields(Manifest)}:
         raise IncompatibleIndex(
             f"Generation {folder.name} has format version {version}; this Footnote reads {FORMAT_VERSION}.",
             remedy=REBUILD,
         )
+    if folder.name.isdecimal() and body["name"] != folder.name:  # whole, and under the name of another
+        raise damaged
     return Manifest(**body)
 
 

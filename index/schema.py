@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -10,12 +12,13 @@ from index.walk import Stat
 
 SCHEMA = """
 CREATE TABLE contents (content INTEGER PRIMARY KEY, bytes_sha256 TEXT, format TEXT, text_sha256 TEXT, title TEXT,
-    n_chars INTEGER, n_passages INTEGER, n_sentences INTEGER, warnings TEXT, UNIQUE (bytes_sha256, format));
+    n_chars INTEGER, n_passages INTEGER, n_sentences INTEGER, warnings TEXT, digest BLOB,
+    UNIQUE (bytes_sha256, format));
 CREATE TABLE documents (document_id TEXT PRIMARY KEY, path BLOB UNIQUE, source TEXT, content INTEGER, size INTEGER,
     mtime_ns INTEGER, ctime_ns INTEGER, inode INTEGER, stale TEXT);
 CREATE TABLE places (place INTEGER PRIMARY KEY, fields TEXT UNIQUE);
 CREATE TABLE passages (row INTEGER PRIMARY KEY, content INTEGER, start INTEGER, "end" INTEGER, n_tokens INTEGER,
-    place INTEGER, text TEXT, text_sha256 BLOB, key BLOB, first_sentence INTEGER, n_sentences INTEGER);
+    place INTEGER, text TEXT, digest BLOB, key BLOB, first_sentence INTEGER, n_sentences INTEGER);
 CREATE TABLE sentences (row INTEGER PRIMARY KEY, start INTEGER, "end" INTEGER, kind TEXT, place INTEGER);
 CREATE TABLE gone (row INTEGER PRIMARY KEY);
 CREATE TABLE skipped (path BLOB, source TEXT, reason TEXT, detail TEXT, size INTEGER, mtime_ns INTEGER,
@@ -36,6 +39,28 @@ def document_id_of(path: bytes, bytes_sha256: str) -> str:
 
 def passage_id_of(document_id: str, start: int, end: int) -> str:
     return f"{document_id}-{start}-{end}"
+
+
+def place_fields(place: Place) -> str:
+    """A place as it is stored."""
+    return json.dumps([place.heading_path, place.page, place.slide, place.sheet, place.row, place.chapter])
+
+
+def content_digest(*fields: str | int) -> bytes:
+    """Vouches for a row of contents, all its columns but the number and this one, in their order."""
+    return sha256(json.dumps(fields).encode()).digest()
+
+
+def passage_digest(
+    content: bytes, start: int, end: int, place: Place, sentences: Iterable[tuple[int, int, str, Place]], text: str
+) -> bytes:
+    """Vouches for all that is shown of a passage: its words, where they stand, and of which ``content`` (its digest)
+    they are. With the document's id, which names path and bytes, it holds a citation together."""
+    places = [(a, b, kind, place_fields(where)) for a, b, kind, where in sentences]
+    digest = sha256(content)
+    digest.update(json.dumps([start, end, place_fields(place), places]).encode())
+    digest.update(text.encode())
+    return digest.digest()
 
 
 def embedding_key(text: str, span: PassageSpan) -> bytes:

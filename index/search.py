@@ -13,9 +13,11 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from index.errors import CorruptGeneration
 from index.generation import Generation
 from index.lexical import content_terms
-from index.types import Encoder, Hit, Signals, Vector
+from index.manifest import REBUILD
+from index.types import Encoder, Hit, Matrix, Signals, Vector
 
 DEPTH = 100  # candidates from each index; 50 to 100 lose nothing against all
 
@@ -54,16 +56,18 @@ def search(
     rows = sorted({row for query in queries for row in _candidates(generation, query, depth, among)})
     if not rows:
         return []
+    if rows[-1] >= len(generation.vectors):  # the lexical index is read where it lies
+        raise CorruptGeneration("A passage was found that there is not.", remedy=REBUILD)
     dense_rows = generation.vectors.rows(rows)  # (n, dim)
-    spans = generation.store.sentence_spans(rows)
-    sentence_rows = [generation.sentences.rows(start, end) for start, end in spans]  # n times (n_sentences, dim)
+    sentence_rows = _sentence_rows(generation, rows)  # n times (n_sentences, dim)
     total = np.zeros(len(rows))
     signals = np.zeros((len(rows), len(astuple(WEIGHTS))))
     mean_sentence = [np.zeros(len(vectors)) for vectors in sentence_rows]
     weight = sum(query.weight for query in queries)
     for query in queries:
         share = query.weight / weight
-        per_sentence = [np.asarray(vectors @ query.vector, dtype=np.float64) for vectors in sentence_rows]
+        with np.errstate(invalid="ignore", over="ignore"):  # what comes of it is looked at below
+            per_sentence = [np.asarray(vectors @ query.vector, dtype=np.float64) for vectors in sentence_rows]
         own = np.column_stack(  # (n, 4), in the order of Signals
             [
                 dense_rows @ query.vector,
@@ -72,6 +76,8 @@ def search(
                 _of_rows(generation.lexical.search(query.terms, len(rows), rows), rows),
             ]
         ).astype(np.float64)
+        if not np.isfinite(own).all():  # and so are the sentence vectors
+            raise CorruptGeneration("A vector of a sentence holds no numbers.", remedy=REBUILD)
         total += query.weight * (standardise(own) @ astuple(WEIGHTS))
         signals += share * own
         for mean, scores in zip(mean_sentence, per_sentence, strict=True):
@@ -101,6 +107,13 @@ def _of_rows(found: Sequence[tuple[int, float]], rows: Sequence[int]) -> list[fl
     """The scores of ``rows``, in their order; 0 for one that was not found."""
     scores = dict(found)
     return [scores.get(row, 0.0) for row in rows]
+
+
+def _sentence_rows(generation: Generation, rows: Sequence[int]) -> list[Matrix]:
+    spans = generation.store.sentence_spans(rows)
+    if max(end for _, end in spans) > len(generation.sentences):
+        raise CorruptGeneration("A passage is said to have sentences that there are not.", remedy=REBUILD)
+    return [generation.sentences.rows(start, end) for start, end in spans]
 
 
 def _rows_to_look_in(

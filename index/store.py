@@ -10,20 +10,31 @@ import json
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from index.errors import CorruptGeneration, NotFound
-from index.schema import KnownFile, StoredContent, StoredPassage, passage_id_of
+from index.schema import (
+    INDEXES,
+    SCHEMA,
+    KnownFile,
+    StoredContent,
+    StoredPassage,
+    content_digest,
+    document_id_of,
+    passage_digest,
+    passage_id_of,
+)
 from index.types import Document, Passage, PassageSpan, Place, Sentence, SentenceSpan, Skipped
-from index.walk import Stat
+from index.walk import Stat, printable
 
 _REBUILD = "Run footnote index --full to build it again from the source folder."
 _ROWS_AT_A_TIME = 1_000  # of a table that is read through
 _DOCUMENT = (
-    "SELECT d.document_id, d.source, c.title, c.format, c.bytes_sha256, c.text_sha256, d.size, c.n_chars, c.n_passages,"
-    " c.n_sentences, c.warnings, d.stale, d.content,"
+    "SELECT d.document_id, d.path, d.source, c.title, c.format, c.bytes_sha256, c.text_sha256, d.size, c.n_chars,"
+    " c.n_passages, c.n_sentences, c.warnings, c.digest, d.stale,"
     " (SELECT min(o.source) FROM documents o JOIN contents p ON p.content = o.content"
     "  WHERE p.text_sha256 = c.text_sha256) AS first_source"
     " FROM documents d JOIN contents c ON c.content = d.content"
@@ -51,14 +62,30 @@ class Store:
                 f"{self._path.name} cannot be read ({type(error).__name__}).", remedy=_REBUILD
             ) from error
 
+    def check(self) -> None:
+        """Raises CorruptGeneration unless it holds the tables and indexes of a build, and no view or trigger, which
+        could compute."""
+        asked = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+        with closing(sqlite3.connect(":memory:")) as model:
+            for statement in (*SCHEMA.split(";"), *INDEXES):
+                model.execute(statement)
+            expected = set(model.execute(asked))
+        if set(self._all(asked)) != expected:
+            raise CorruptGeneration(f"{self._path.name} has not the tables of a build.", remedy=_REBUILD)
+
+    def counts(self) -> tuple[int, int]:
+        """How many documents and passages there are."""
+        ((documents, passages),) = self._all("SELECT (SELECT count(*) FROM documents), (SELECT count(*) FROM passages)")
+        return int(documents), int(passages)
+
     # -- documents ---------------------------------------------------------------------------------------------------
 
     def documents(self) -> list[Document]:
-        """Every document, sorted by source."""
+        """Every document, sorted by source. Raises CorruptGeneration."""
         return [_document(row) for row in self._all(_DOCUMENT + " ORDER BY d.source, d.document_id")]
 
     def document(self, document_id: str) -> Document:
-        """Raises NotFound."""
+        """Raises NotFound, CorruptGeneration."""
         rows = self._all(_DOCUMENT + " WHERE d.document_id = ?", (document_id,))
         if not rows:
             raise NotFound(
@@ -82,13 +109,14 @@ class Store:
             " WHERE d.document_id = ? ORDER BY p.row",
             (document_id,),
         )
-        text = "".join(row[0] for row in rows)
-        if sha256(text.encode()).hexdigest() != document.text_sha256:
-            raise CorruptGeneration(f"The stored text of {document.source} is damaged.", remedy=_REBUILD)
+        with _sound(f"The stored text of {document.source}"):
+            text = "".join(row[0] for row in rows)
+            _hold(sha256(text.encode()).hexdigest() == document.text_sha256)
         return text
 
     def location(self, document_id: str) -> tuple[bytes, Stat, str]:
-        """Path below the source folder, stat and SHA-256 of the file as it was when indexed. Raises NotFound."""
+        """Path below the source folder, stat and SHA-256 of the file as it was when indexed. Raises NotFound,
+        CorruptGeneration."""
         rows = self._all(
             "SELECT d.path, d.size, d.mtime_ns, d.ctime_ns, d.inode, c.bytes_sha256 FROM documents d"
             " JOIN contents c ON c.content = d.content WHERE d.document_id = ?",
@@ -97,18 +125,21 @@ class Store:
         if not rows:
             raise NotFound(f"There is no document {document_id!r} in this index.")
         path, size, mtime, ctime, inode, digest = rows[0]
+        with _sound(f"The entry of document {document_id}"):
+            _hold(document_id == document_id_of(path, digest))
         return path, Stat(size, mtime, ctime, inode), digest
 
     # -- passages ----------------------------------------------------------------------------------------------------
 
     def passages(self, rows: Sequence[int], among: Sequence[str] = ()) -> list[Passage]:
-        """The passages with these row numbers, in that order, their text checked against its hash.
+        """The passages with these row numbers, in that order, each checked against its digest. Raises
+        CorruptGeneration.
 
         A text that several documents share is shown as the first of them, or the first of ``among``."""
         return [self._passage(row, among) for row in rows]
 
     def passage_by_id(self, passage_id: str) -> Passage:
-        """Raises NotFound."""
+        """Raises NotFound, CorruptGeneration."""
         document_id, _, span = passage_id.partition("-")
         start, _, end = span.partition("-")
         if start.isdecimal() and end.isdecimal() and len(start) < 12 and len(end) < 12:
@@ -118,45 +149,47 @@ class Store:
                 (document_id, int(start), int(end)),
             )
             if rows:
-                return self._passage(rows[0][0], (document_id,))
+                passage = self._passage(rows[0][0], (document_id,))
+                with _sound(f"The entry of passage {passage_id}"):
+                    _hold(passage.passage_id == passage_id)
+                return passage
         raise NotFound(f"There is no passage {passage_id!r} in this generation.")
 
     def _passage(self, row: int, among: Sequence[str]) -> Passage:
-        found = self._all(
-            'SELECT content, start, "end", n_tokens, place, text, text_sha256, first_sentence, n_sentences'
-            " FROM passages WHERE row = ?",
-            (row,),
-        )
-        if not found:
-            raise NotFound(f"There is no passage number {row} in this generation.")
-        content, start, end, n_tokens, place, text, digest, first, count = found[0]
-        if not isinstance(text, str) or sha256(text.encode()).digest() != digest or len(text) != end - start:
-            raise CorruptGeneration(f"The stored text of passage {row} is damaged.", remedy=_REBUILD)
-        owners = self._all(_DOCUMENT + " WHERE d.content = ? ORDER BY d.source, d.document_id", (content,))
-        documents = [_document(owner) for owner in owners]
-        document = next((doc for doc in documents if doc.document_id in among), documents[0])
-        spans = self._all(
-            'SELECT row, start, "end", kind, place FROM sentences WHERE row >= ? AND row < ? ORDER BY row',
-            (first, first + count),
-        )
+        with _sound(f"Passage {row}"):
+            ((content, own, start, end, n_tokens, where, text, digest, first, count),) = self._all(
+                'SELECT p.content, c.digest, p.start, p."end", p.n_tokens, p.place, p.text, p.digest, p.first_sentence,'
+                " p.n_sentences FROM passages p JOIN contents c ON c.content = p.content WHERE p.row = ?",
+                (row,),
+            )
+            spans = self._all(
+                'SELECT row, start, "end", kind, place FROM sentences WHERE row >= ? AND row < ? ORDER BY row',
+                (first, first + count),
+            )
+            place = self._place(where)
+            said = [(a, b, kind, self._place(at)) for _, a, b, kind, at in spans]
+            _hold(digest == passage_digest(own, start, end, place, said, text))
+            owners = self._all(_DOCUMENT + " WHERE d.content = ? ORDER BY d.source, d.document_id", (content,))
+            documents = [_document(owner) for owner in owners]
+            document = next((doc for doc in documents if doc.document_id in among), documents[0])
         sentences = tuple(
-            Sentence(number, a, b, kind, text[a - start : b - start], self._place(where))
-            for number, a, b, kind, where in spans
+            Sentence(number, a, b, kind, text[a - start : b - start], at)
+            for (number, *_), (a, b, kind, at) in zip(spans, said, strict=True)
         )
         passage_id = passage_id_of(document.document_id, start, end)
-        return Passage(passage_id, row, document, start, end, text, n_tokens, self._place(place), sentences)
+        return Passage(passage_id, row, document, start, end, text, n_tokens, place, sentences)
 
     def sentence_spans(self, rows: Sequence[int]) -> list[tuple[int, int]]:
-        """The sentence rows [first, end) of the passages ``rows``, in their order. Raises NotFound."""
+        """The sentence rows [first, end) of the passages ``rows``, in their order. Raises CorruptGeneration."""
         marks = ",".join("?" * len(rows))
         found = self._all(
             f"SELECT row, first_sentence, first_sentence + n_sentences FROM passages WHERE row IN ({marks})",
             tuple(rows),
         )
         spans = {row: (first, end) for row, first, end in found}
-        if missing := set(rows) - spans.keys():
-            raise NotFound(f"There is no passage number {min(missing)} in this generation.")
-        return [spans[row] for row in rows]
+        with _sound("The list of sentences"):
+            _hold(all(0 <= first < end for first, end in spans.values()))
+            return [spans[row] for row in rows]
 
     def rows_of(self, document_ids: Sequence[str]) -> list[int]:
         """The passage rows of these documents, ascending."""
@@ -268,6 +301,7 @@ class Store:
 def _document(row: tuple[Any, ...]) -> Document:
     (
         document_id,
+        path,
         source,
         title,
         fmt,
@@ -278,12 +312,33 @@ def _document(row: tuple[Any, ...]) -> Document:
         passages,
         sentences,
         warnings,
+        digest,
         stale,
-        _,
         first,
     ) = row
-    notes = tuple(json.loads(warnings)) + ((f"stale: {stale}",) if stale else ())
+    with _sound(f"The entry of document {document_id}"):
+        _hold(document_id == document_id_of(path, bytes_sha) and source == printable(path) and isinstance(first, str))
+        _hold(digest == content_digest(bytes_sha, fmt, text_sha, title, chars, passages, sentences, warnings))
+        notes = tuple(json.loads(warnings)) + ((f"stale: {stale}",) if stale else ())
     return Document(
         document_id, source, title or source, fmt, bytes_sha, text_sha, size, chars, passages, sentences, notes,
         duplicate_of=first if first != source else "",
     )  # fmt: skip
+
+
+# What comes of taking a damaged row for a whole one, beside what its digest tells.
+_NONSENSE = (TypeError, ValueError, LookupError, AttributeError, OverflowError)
+
+
+@contextmanager
+def _sound(what: str) -> Iterator[None]:
+    """Rows were whole when the file was checked and loaded. What can no longer be made of them is damage since."""
+    try:
+        yield
+    except _NONSENSE as error:
+        raise CorruptGeneration(f"{what} is damaged.", remedy=_REBUILD) from error
+
+
+def _hold(agrees: bool) -> None:
+    if not agrees:
+        raise ValueError("a row does not agree with its digest")

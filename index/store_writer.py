@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterable
 from hashlib import sha256
 from pathlib import Path
 
-from index.schema import INDEXES, SCHEMA, StoredContent, StoredPassage, document_id_of, embedding_key
+from index.schema import (
+    INDEXES,
+    SCHEMA,
+    StoredContent,
+    StoredPassage,
+    content_digest,
+    document_id_of,
+    embedding_key,
+    passage_digest,
+    place_fields,
+)
 from index.types import Parsed, PassageSpan, Place, Skipped
 from index.walk import Stat, printable
 
@@ -71,23 +81,24 @@ class Writer:
         number = self.next_content
         chars = content.passages[-1].span.end if content.passages else 0
         sentences = sum(len(passage.span.sentences) for passage in content.passages)
-        self._db.execute(
-            "INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (number, content.bytes_sha256, content.format, content.text_sha256, content.title, chars,
-             len(content.passages), sentences, json.dumps(content.warnings)),
-        )  # fmt: skip
+        fields = (content.bytes_sha256, content.format, content.text_sha256, content.title, chars,
+                  len(content.passages), sentences, json.dumps(content.warnings))  # fmt: skip
+        own = content_digest(*fields)
+        self._db.execute("INSERT INTO contents VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", (number, *fields, own))
         for passage in content.passages:
             span = passage.span
+            said = [(one.start, one.end, one.kind, at) for one, at in zip(span.sentences, passage.places, strict=True)]
+            digest = passage_digest(own, span.start, span.end, span.place, said, passage.text)
             self._db.execute(
                 "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (self.next_row, number, span.start, span.end, span.n_tokens, self._place(span.place), passage.text,
-                 sha256(passage.text.encode()).digest(), passage.key, self.next_sentence, len(span.sentences)),
+                 digest, passage.key, self.next_sentence, len(span.sentences)),
             )  # fmt: skip
             self._db.executemany(
                 "INSERT INTO sentences VALUES (?, ?, ?, ?, ?)",
                 [
-                    (self.next_sentence + i, sentence.start, sentence.end, sentence.kind, self._place(place))
-                    for i, (sentence, place) in enumerate(zip(span.sentences, passage.places, strict=True))
+                    (self.next_sentence + i, start, end, kind, self._place(place))
+                    for i, (start, end, kind, place) in enumerate(said)
                 ],
             )
             self.next_row += 1
@@ -120,7 +131,7 @@ class Writer:
         return number
 
     def _number_of(self, place: Place) -> int:
-        fields = json.dumps([place.heading_path, place.page, place.slide, place.sheet, place.row, place.chapter])
+        fields = place_fields(place)
         if self._kept is not None:  # the published file may have it
             found = self._db.execute("SELECT place FROM places WHERE fields = ?", (fields,)).fetchone()
             if found is not None:

@@ -11,10 +11,11 @@ through both; rows whose passage is gone are passed over.
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import faiss
 import numpy as np
@@ -28,6 +29,8 @@ _Float = TypeVar("_Float", np.float16, np.float32)
 EXACT_ROWS = 50_000
 _TAIL_BLOCK = 4_096  # rows of a tail read at a time
 _EXACT = b"IxFI"  # how the file of an index without lists begins
+_HEAD = struct.Struct("<4siq")  # of FAISS's files: kind, dimensions, vectors
+_BYTES_A_NUMBER = {b"IxFI": 4, b"IwSq": 2}  # IndexFlatIP; IndexIVFScalarQuantizer of float16
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +52,7 @@ class PassageVectors:
     ) -> None:
         """``gone`` are the rows that are never found, ascending. Not ``in_memory``, rows are read where they lie when
         they are wanted: as a build does, which copies them and may have little memory."""
-        read = _read_whole if in_memory else read_mapped
-        self._parts = [_Part(read(path)) for path in (base, tail) if path is not None]
+        self._parts = [_Part(path, in_memory) for path in (base, tail) if path is not None]
         self.gone = np.asarray(gone, dtype=np.int64)  # ascending
         self._starts = np.cumsum([0, *(len(part) for part in self._parts)])
 
@@ -97,8 +99,10 @@ class PassageVectors:
 class _Part:
     """One FAISS file; its rows count from 0."""
 
-    def __init__(self, index: Any) -> None:
-        self._index = index
+    def __init__(self, path: Path, in_memory: bool) -> None:
+        """Raises ValueError for a file that index.vector_writer has not written."""
+        _check_head(path)
+        self._index = cast(Any, faiss.read_index(str(path)) if in_memory else read_mapped(path))
         self._is_ivf = isinstance(self._index, faiss.IndexIVF)
         if self._is_ivf:
             self._index.make_direct_map()  # row -> list and place, for rows()
@@ -137,6 +141,16 @@ class _Part:
 
     def rows(self, rows: NDArray[np.int64]) -> Matrix:
         return np.asarray(self._index.reconstruct_batch(rows), dtype=np.float32)
+
+
+def _check_head(path: Path) -> None:
+    """FAISS makes room for as much as a file says it holds, of any kind that it knows. Raises ValueError unless it says
+    one of the two kinds written here, and no more than it is long."""
+    with path.open("rb") as stream:
+        kind, dim, rows = _HEAD.unpack(stream.read(_HEAD.size).ljust(_HEAD.size))
+    n_bytes = _BYTES_A_NUMBER.get(kind, 0)
+    if not n_bytes or dim < 1 or not 0 <= rows * dim * n_bytes <= path.stat().st_size:
+        raise ValueError(f"{path.name} is no index of passage vectors")
 
 
 class SentenceVectors:
@@ -192,10 +206,6 @@ class RowsOnDisk:
 
     def _at(self, row: int | None) -> int:
         return (row or 0) * self._size
-
-
-def _read_whole(path: Path) -> Any:
-    return faiss.read_index(str(path))
 
 
 def read_mapped(path: Path) -> Any:

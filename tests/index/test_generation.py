@@ -174,6 +174,7 @@ def test_a_generation_in_memory_outlives_all_damage_on_disk(two: Shelf) -> None:
     [
         *(b"", b"\n", b"junk", b"\xff\xfe", b"000002", b"000007 " + b"0" * 64, b"../000001 " + b"0" * 64),
         *(b"000002 " + b"0" * 64, b"000001 " + b"0" * 64, b"000002 two words", bytes(72)),
+        *(b"0" * 300 + b" " + b"a" * 64, b"000002 " * 1_000_000),  # no name of a file; longer than it can be
     ],
 )
 def test_a_damaged_current_leads_to_the_newest_whole_generation(two: Shelf, content: bytes) -> None:
@@ -181,6 +182,12 @@ def test_a_damaged_current_leads_to_the_newest_whole_generation(two: Shelf, cont
     with library(two) as opened:
         assert served(opened) == ("000002", ["nets.txt"])
         assert opened.corrupt == 1 and opened.degraded
+
+
+def test_brackets_within_brackets_are_no_manifest(two: Shelf) -> None:
+    (two.live_folder / "MANIFEST.json").write_bytes(b"[" * 200_000)
+    with library(two) as opened:
+        assert served(opened)[0] == "000001"
 
 
 def test_a_lost_current_leads_to_the_newest_whole_generation(two: Shelf) -> None:

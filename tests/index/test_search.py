@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 
-from index.errors import NotFound
+from index.errors import CorruptGeneration
 from index.generation import Generation
 from index.lexical import content_terms, terms
 from index.search import WEIGHTS, make_query, search
@@ -93,5 +93,5 @@ def test_the_rows_of_sentences_are_those_of_the_passages(town: Shelf) -> None:
         expected = [(one.sentences[0].row, one.sentences[-1].row + 1) for one in generation.store.passages(rows)]
         assert generation.store.sentence_spans(rows) == expected
         assert generation.store.sentence_spans([]) == []
-        with pytest.raises(NotFound):
+        with pytest.raises(CorruptGeneration):
             generation.store.sentence_spans([0, 10_000])
