@@ -31,8 +31,8 @@ def make_sure_of_room(
 
     ``previous`` is the generation whose texts count, ``base`` what is taken over from it."""
     wanted = estimate(files, previous, base, encoder) - _size(layout.journal)  # what lies there is not written again
-    free = shutil.disk_usage(layout.data).free
-    if free < _MARGIN * wanted:
+    total, _, free = shutil.disk_usage(layout.data)
+    if total and free < _MARGIN * wanted:  # some file systems of networks do not tell
         raise DiskFull(
             f"The build needs about {_shown(_MARGIN * wanted)} on the disk of the data folder, and {_shown(free)} is"
             " free. Nothing was written.",

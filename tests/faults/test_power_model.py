@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 import index.build
+import index.generation
 from index.errors import FootnoteError
 from index.live import Library
 from index.manifest import verify
@@ -168,7 +169,7 @@ def one_build(shelf: Shelf, where: Path, trial: int, without: str = "", **option
                 states.append((to, published))
             active = True
 
-    publish = index.build.publish
+    publish = index.generation.publish
 
     def noted_publish(*arguments: Any) -> None:
         nonlocal published
