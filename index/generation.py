@@ -229,7 +229,10 @@ def writer_lock(layout: Layout) -> Iterator[None]:
 
 
 def _lock_file(layout: Layout) -> IO[str]:
+    missing = [folder for folder in (layout.data, *layout.data.parents) if not folder.exists()]
     layout.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for folder in missing:  # what will be durable below is lost with the name of a folder above
+        fsync(folder.parent)
     return layout.lock.open("a")
 
 

@@ -20,7 +20,8 @@ _MARGIN = 1.5  # an estimate may be wrong, and others write to the disk meanwhil
 # Vectors lie in the index and in the journal, those of passages a third time while the index is made.
 _TEXT_BYTES = 1.2
 _CHARS_A_SENTENCE, _CHARS_A_TOKEN = 100, 3  # of a window; few passages fill it
-_SHARE_OF_TEXT = {"html": 0.5, "pdf": 0.3, "docx": 0.3, "pptx": 0.1, "xlsx": 0.5, "epub": 0.5}  # others are text alone
+# Rather too little than too much where pictures may be: a disk that fills all the same costs no more than that build.
+_SHARE_OF_TEXT = {"html": 0.3, "pdf": 0.02, "docx": 0.2, "pptx": 0.02, "xlsx": 0.3, "epub": 0.3}  # others: all of it
 _SENTENCE_BYTES, _PASSAGE_BYTES = 2, 4  # a dimension: float16, float32
 
 
@@ -31,12 +32,12 @@ def make_sure_of_room(
 
     ``previous`` is the generation whose texts count, ``base`` what is taken over from it."""
     wanted = estimate(files, previous, base, encoder) - _size(layout.journal)  # what lies there is not written again
-    free = shutil.disk_usage(layout.data).free
-    if free < _MARGIN * wanted:
+    total, _, free = shutil.disk_usage(layout.data)
+    if total and free < _MARGIN * wanted:  # some file systems of networks do not tell
         raise DiskFull(
             f"The build needs about {_shown(_MARGIN * wanted)} on the disk of the data folder, and {_shown(free)} is"
             " free. Nothing was written.",
-            remedy="Free some, or have the data folder on a larger disk; footnote gc deletes old generations.",
+            remedy="Free some (footnote generations gc), or have the data folder on a larger disk.",
         )
 
 
@@ -47,7 +48,9 @@ def estimate(files: Sequence[FoundFile], previous: Generation | None, base: Base
     if previous is None:
         return round(sum(_grown(file, growth, plain) for file in files))
     known = previous.store.known_files()
-    to_read = [file for file in files if file.path not in known or known[file.path].stat != file.stat]
+    seen = {path: file.stat for path, file in known.items()}
+    seen |= {path: stat for path, (stat, _) in previous.store.known_skips().items() if path not in known}
+    to_read = [file for file in files if seen.get(file.path) != file.stat]
     # How many passages a byte of each format makes here, and what a passage takes here: twice its vectors, as above.
     passages, sizes = Counter[str](), Counter[str]()
     for file in known.values():

@@ -153,4 +153,4 @@ def test_without_leases_generations_would_be_deleted_under_their_readers(
     monkeypatch.setattr(index.live, "lease", lambda layout, name: None)
     with served(tmp_path) as (footnote, url):
         wrong, _ = read_slowly(footnote, url, 0, latest=1)
-    campaign.control("R19", "leases", failed=bool(wrong), of=1)
+    campaign.control("R19", "leases", failed=int(bool(wrong)), of=1)

@@ -103,5 +103,14 @@ def test_a_format_is_known_by_what_it_came_to_before(library: Shelf) -> None:
     without = estimated(library)
     library.write("another.html", page.replace("tide", "time"))
     assert 0 < estimated(library) - without < len(page)
-    library.write("first.pdf", page)  # none has been seen yet
+    library.write("first.eml", page)  # none has been seen yet
     assert estimated(library) - without > 3 * len(page)
+
+
+def test_what_is_known_to_hold_nothing_is_not_counted(library: Shelf) -> None:
+    library.build(encoder())
+    before = estimated(library)
+    library.write("noise.txt", bytes(range(256)) * 4_000)
+    assert estimated(library) > 2 * before
+    library.build(encoder())
+    assert estimated(library) == before
