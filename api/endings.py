@@ -25,8 +25,8 @@ CLIENT_GONE = 499  # nobody receives it: it is for the log and the counters, whe
 
 
 class Endings:
-    """Ends requests at ``timeout_s``, when ``end_all`` is called and when nobody waits for them any more, and takes none
-    while the server stops. What computes on a thread is cancelled between two events of an answer."""
+    """Ends requests at ``timeout_s``, when ``end_all`` is called and when nobody waits for them any more, and takes
+    none while the server stops. What computes on a thread is cancelled between two events of an answer."""
 
     def __init__(self, app: ASGIApp, state: State, timeout_s: float) -> None:
         self._app = app

@@ -42,8 +42,10 @@ class Reply:
 
 def request(path: str, body: dict[str, Any] | None = None) -> bytes:
     content = json.dumps(body).encode() if body is not None else b""
-    length = f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n" if body is not None else ""
-    return f"{'GET' if body is None else 'POST'} {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{length}\r\n".encode() + content  # fmt: skip
+    lines = [f"{'GET' if body is None else 'POST'} {path} HTTP/1.1", "Host: x", "Connection: close"]
+    if body is not None:
+        lines += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
+    return "\r\n".join([*lines, "", ""]).encode() + content
 
 
 async def exchange(
@@ -173,9 +175,7 @@ async def open_loop(
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         body = {**question(number, takes_s), "stream": False}
         source = sources[number % len(sources)]
-        tasks.append(
-            asyncio.create_task(exchange(port, "/v1/ask", body, source=source, timeout_s=timeout_s, due=due))
-        )
+        tasks.append(asyncio.create_task(exchange(port, "/v1/ask", body, source=source, timeout_s=timeout_s, due=due)))
     return await asyncio.gather(*tasks)
 
 

@@ -49,7 +49,11 @@ class Load:
         """What should not have happened."""
         found = [reply.brief() for reply in self.replies if not _in_order(reply)]
         found += [f"/livez: {probe.brief()}" for probe in self.probes if probe.status != 200]
-        return found + ([] if self.answered else ["nobody was answered"]) + ([] if self.refused else ["nobody was refused"])
+        return (
+            found
+            + ([] if self.answered else ["nobody was answered"])
+            + ([] if self.refused else ["nobody was refused"])
+        )
 
 
 def _in_order(reply: Reply) -> bool:

@@ -71,7 +71,9 @@ def test_a_stop_cuts_nobody_short(campaign: Campaigns, tmp_path: Path) -> None:
             unready.append(unready_s)
             gone.append(gone_s)
         trials.note("/readyz 503 after, ms, p99", ms(quantile(unready, 0.99)))
-        trials.note("gone after, s, p50 and most", f"{quantile(gone, 0.5):.1f} and {max(gone):.1f} (grace {_GRACE_S:g})")
+        trials.note(
+            "gone after, s, p50 and most", f"{quantile(gone, 0.5):.1f} and {max(gone):.1f} (grace {_GRACE_S:g})"
+        )
 
 
 def test_a_server_that_just_leaves_is_seen_to_cut_them_short(campaign: Campaigns, tmp_path: Path) -> None:

@@ -165,7 +165,9 @@ def test_a_server_that_keeps_what_it_read_is_seen_to_grow(campaign: Campaigns, t
 
 
 def test_two_servers_over_one_index_both_take_up_what_is_published(campaign: Campaigns, tmp_path: Path) -> None:
-    with campaign("L11", "two servers over one data folder; the index is published anew", push=6, release=200) as trials:
+    with campaign(
+        "L11", "two servers over one data folder; the index is published anew", push=6, release=200
+    ) as trials:
         town = make_town(tmp_path, _PUSH_DOCUMENTS)
         took: list[float] = []
         with serving(town) as one, serving(town) as other:
