@@ -22,20 +22,8 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 def main(trace: str, command: list[str]) -> int:
     loopback_up()
     begun = time.monotonic()
-    traced = [
-        "strace",
-        "-D",
-        "-f",
-        "--seccomp-bpf",
-        "-qq",
-        "-e",
-        "signal=none",
-        "-e",
-        "trace=connect,sendto",
-        "-o",
-        trace,
-        *command,
-    ]
+    watched = ["-e", "signal=none", "-e", "trace=connect,sendto"]
+    traced = ["strace", "-D", "-f", "--seccomp-bpf", "-qq", *watched, "-o", trace, *command]
     with subprocess.Popen(traced, stdout=subprocess.PIPE, text=True) as running:
         try:
             assert running.stdout is not None

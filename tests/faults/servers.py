@@ -55,7 +55,8 @@ class Town:
         self.source.mkdir(exist_ok=True)
         for gate in range(_GATES):
             (self.source / f"gate-{gate}.txt").write_text(
-                f"{'Note. ' * ((time + gate) % 5)}The harbour gate {gate} was painted in {1800 + time} by hand {time}.\n\n"
+                f"{'Note. ' * ((time + gate) % 5)}"
+                f"The harbour gate {gate} was painted in {1800 + time} by hand {time}.\n\n"
                 f"{'Mind. ' * ((time * 3 + gate) % 4)}Gate {gate} has a new bell of {time + 40} pounds.\n"
             )
 

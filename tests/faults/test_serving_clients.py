@@ -80,7 +80,7 @@ def test_who_goes_away_leaves_nothing_behind(campaign: Campaigns, tmp_path: Path
                 ask_and_go(server, 20, stream=stream, chance=random.Random(6_000 + trial))
                 freed.append(answered_in(server))
                 assert at_rest(server, files, threads, 20), (
-                    f"trial {trial}: {server.files()} files and {server.threads()} threads, {files} and {threads} before"
+                    f"trial {trial}: {server.files()} files, {server.threads()} threads; {files} and {threads} before"
                 )
             grown = server.memory_kib() / memory - 1
             if trials.done >= 50:  # before, it is caches that fill

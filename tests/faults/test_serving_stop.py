@@ -50,7 +50,7 @@ def _ended_well(reply: Reply) -> bool:
     if not reply.whole or reply.status not in (200, 503):
         return False
     if reply.status == 503:
-        return reply.json()["title"] == "The server is stopping"
+        return bool(reply.json()["title"] == "The server is stopping")
     if reply.asked["stream"]:
         return reply.events()[-1][0] in ("done", "error")
     return bool(reply.json()["answer_id"])
