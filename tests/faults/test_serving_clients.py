@@ -16,10 +16,12 @@ import pytest
 
 from tests.faults.campaign import Campaigns
 from tests.faults.clients import Crowd, exchange, ms, quantile, question, request
-from tests.faults.servers import Process, make_town, serving
+from tests.faults.servers import Process, Town, make_town, serving
 
 pytestmark = pytest.mark.alone
 _TAKES_S = 0.05
+_LONG = 4_000_000  # characters; up to 2.6 million wait in the kernel for one who does not read
+_READERS = 100  # at most; the server keeps for each what it did not read
 _OTHERS = 4  # connections of those who do not dawdle
 _ADDRESSES = 40  # of dawdlers: what one address may have under way is bounded, and they are to get that far
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: closing sends a reset
@@ -109,17 +111,18 @@ def test_a_server_that_forgets_to_let_go_is_seen_to(campaign: Campaigns, tmp_pat
 class Dawdlers:
     """Connections that say too little, too late, or take too little in."""
 
-    def __init__(self, server: Process, each: int) -> None:
+    def __init__(self, server: Process, each: int, long: str) -> None:
         head = b"POST /v1/ask HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
         self._drip = head + b"X: " + b"x" * 4000
         self.silent, self.heads, self.bodies, self.readers = (
-            [self._connect(server, n) for n in range(each)] for _ in range(4)
+            [self._connect(server, number) for number in range(many)]
+            for many in (each, each, each, min(each, _READERS))
         )
         for sock in self.bodies:
             sock.sendall(head + b"Content-Length: 9000\r\n\r\n")
         for sock in self.readers:
             with contextlib.suppress(BlockingIOError):
-                sock.send(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 400)  # tens of megabytes to read
+                sock.send(f"GET /v1/documents/{long}/text HTTP/1.1\r\nHost: x\r\n\r\n".encode())
         self._at = 0
         self.begun = time.monotonic()
 
@@ -139,14 +142,36 @@ class Dawdlers:
                 sock.send(self._drip[self._at : self._at + 1])
         self._at += 1
 
+    def read_whole(self) -> int:
+        """How many of those who read nothing until now find all of the text."""
+        return sum(_received(sock) >= _LONG for sock in self.readers)
+
     def close(self) -> None:
         for sock in (*self.silent, *self.heads, *self.bodies, *self.readers):
             sock.close()
 
 
+def _received(sock: socket.socket) -> int:
+    sock.settimeout(5)
+    received = 0
+    with contextlib.suppress(OSError):
+        while piece := sock.recv(1 << 20):
+            received += len(piece)
+    return received
+
+
+def town_with_a_long_text(where: Path) -> tuple[Town, str]:
+    """And the id of its document, which is more than what waits on the way to one who does not read."""
+    town = make_town(where, 50)
+    sentence = f"{' '.join(['w' * 400] * 20)}.\n\n"
+    (town.source / "long.txt").write_text(sentence * (_LONG // len(sentence) + 1))
+    live = town.publish()
+    return town, next(key for key, text in town.texts[live].items() if len(text) >= _LONG)
+
+
 @contextlib.contextmanager
-def dawdling(server: Process, each: int) -> Iterator[Dawdlers]:
-    made = Dawdlers(server, each)
+def dawdling(server: Process, each: int, long: str) -> Iterator[Dawdlers]:
+    made = Dawdlers(server, each, long)
     try:
         yield made
     finally:
@@ -173,7 +198,7 @@ def test_who_dawdles_is_cut_off_and_holds_up_nobody(campaign: Campaigns, tmp_pat
     with campaign("L7", "silent clients, slow heads, slow bodies and slow readers", push=1, release=20) as trials:
         release = trials.plan.share_s is not None
         each, patience_s = (500, 5.0) if release else (30, 1.0)
-        town = make_town(tmp_path, 50)
+        town, long = town_with_a_long_text(tmp_path)
         with serving(town, patience_s=patience_s) as server:
             with Crowd(server.port, 2) as usual:
                 usual.wait_for(40)
@@ -181,16 +206,17 @@ def test_who_dawdles_is_cut_off_and_holds_up_nobody(campaign: Campaigns, tmp_pat
             slower: list[float] = []
             cut: list[float] = []
             for trial in trials:
-                with Crowd(server.port, 2) as crowd, dawdling(server, each) as dawdlers:
+                with Crowd(server.port, 2) as crowd, dawdling(server, each, long) as dawdlers:
                     crowd.wait_for(20)
                     all_cut = until(lambda: held(server, files) <= _OTHERS, dawdlers.dawdle, patience_s + 40)
-                    assert all_cut, f"trial {trial}: of {4 * each}, {held(server, files)} are not cut off"
+                    assert all_cut, f"trial {trial}: {held(server, files)} are not cut off"
                     cut.append(time.monotonic() - dawdlers.begun)
+                    assert not dawdlers.read_whole(), f"trial {trial}: who did not read was kept waiting for"
                 faults = [reply.brief() for reply in (*crowd.replies, *crowd.probes) if reply.status != 200]
                 assert not faults, f"trial {trial}: {faults[:3]}"
                 slower.append(_p99(crowd) / _p99(usual))
                 assert at_rest(server, files, 1_000, 20), f"trial {trial}: {server.files()} files, {files} before"
-        trials.note("dawdlers", 4 * each)
+        trials.note("dawdlers", 3 * each + min(each, _READERS))
         trials.note("patience, s", patience_s)
         trials.note("all cut off after, s, most", round(max(cut), 1))
         trials.note("p99 of the others ÷ usual, p50 and most", f"{quantile(slower, 0.5):.2f} and {max(slower):.2f}")
@@ -201,9 +227,11 @@ def _p99(crowd: Crowd) -> float:
 
 
 def test_a_patient_server_is_seen_not_to_cut_them_off(campaign: Campaigns, tmp_path: Path) -> None:
-    town = make_town(tmp_path, 20)
+    town, long = town_with_a_long_text(tmp_path)
     with serving(town, patience_s=10_000) as server:
         files = server.files()
-        with dawdling(server, 5) as dawdlers:
+        with dawdling(server, 5, long) as dawdlers:
             until(lambda: False, dawdlers.dawdle, 2)
-            campaign.control("L7", "patience has no end", failed=held(server, files), of=20)
+            kept = held(server, files)
+            assert dawdlers.read_whole() == 5
+        campaign.control("L7", "patience has no end", failed=kept, of=20)
