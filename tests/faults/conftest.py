@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.faults.campaign import Campaigns, Plan
+from tests.faults.servers import Town, make_town
 
 _PLAN = pytest.StashKey[Plan]()
 
@@ -19,6 +20,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     share = minutes * 60 * processes / max(campaigns, 1) if minutes else None
     config.stash[_PLAN] = Plan(share, Path(record) if record else None)
+
+
+@pytest.fixture(scope="session")
+def large_town(tmp_path_factory: pytest.TempPathFactory) -> Town:
+    """Ten thousand documents, indexed: for releases, and for taking copies of."""
+    return make_town(tmp_path_factory.mktemp("large"), 10_000)
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import pytest
 
 from tests.faults.campaign import Campaigns
 from tests.faults.clients import Crowd, Reply, ms, open_loop, quantile
-from tests.faults.servers import Process, make_town, serving
+from tests.faults.servers import Process, Town, make_town, serving
 
 pytestmark = pytest.mark.alone
 _TAKES_S = 0.05
@@ -88,10 +88,12 @@ def loaded(server: Process, rate: float, seconds: float, takes_s: float, sources
     return Load(replies, probing.probes, seconds)
 
 
-def test_who_cannot_be_answered_is_told_so_and_the_others_are_answered(campaign: Campaigns, tmp_path: Path) -> None:
+def test_who_cannot_be_answered_is_told_so_and_the_others_are_answered(
+    campaign: Campaigns, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
     with campaign("L3", "four and ten times the questions that can be answered", push=2, release=80) as trials:
         release = trials.plan.share_s is not None
-        town = make_town(tmp_path, 10_000 if release else 50)
+        town: Town = request.getfixturevalue("large_town") if release else make_town(tmp_path, 50)
         seconds = 6.0 if release else 1.5
         kept: list[float] = []
         slower: list[float] = []

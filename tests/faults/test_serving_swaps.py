@@ -8,25 +8,29 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.campaign import Campaigns, Trials
+from tests.faults.campaign import Campaigns
 from tests.faults.clients import Crowd, Reply, exchange, fault_of, ms, quantile
 from tests.faults.servers import Process, Town, make_town, serving
 
 pytestmark = pytest.mark.alone
-_PUSH_DOCUMENTS, _RELEASE_DOCUMENTS = 150, 10_000
+_PUSH_DOCUMENTS = 150
 
 
-def town_for(trials: Trials, where: Path) -> Town:
-    return make_town(where, _PUSH_DOCUMENTS if trials.plan.share_s is None else _RELEASE_DOCUMENTS)
+@pytest.fixture
+def town(campaign: Campaigns, tmp_path: Path, request: pytest.FixtureRequest) -> Town:
+    """Documents to change: 150, for a release ten thousand."""
+    if campaign.plan.share_s is None:
+        return make_town(tmp_path, _PUSH_DOCUMENTS)
+    large: Town = request.getfixturevalue("large_town")
+    return large.copy(tmp_path)
 
 
 def faults(replies: list[Reply], town: Town) -> list[str]:
     return [fault for fault in (fault_of(reply, town) for reply in replies) if fault]
 
 
-def test_no_answer_is_of_two_generations_and_none_is_lost(campaign: Campaigns, tmp_path: Path) -> None:
+def test_no_answer_is_of_two_generations_and_none_is_lost(campaign: Campaigns, town: Town) -> None:
     with campaign("L1", "the index is rebuilt again and again while clients ask", push=3, release=200) as trials:
-        town = town_for(trials, tmp_path)
         clients = 8 if trials.plan.share_s is None else 32
         answers, seen = 0, set()
         with serving(town) as server, Crowd(server.port, clients, seconds=0.01) as crowd:
@@ -57,10 +61,9 @@ def test_an_answer_that_is_not_pinned_is_seen_to_be_mixed(campaign: Campaigns, t
     campaign.control("L1", "an answer's generation is not pinned", failed=len(faults(replies, town)), of=len(replies))
 
 
-def test_what_a_rebuild_costs_those_who_ask(campaign: Campaigns, tmp_path: Path) -> None:
+def test_what_a_rebuild_costs_those_who_ask(campaign: Campaigns, town: Town) -> None:
     """Measured for the record, not held: seconds depend on the machine. Held is that nobody is refused."""
     with campaign("L2", "latency with a rebuild running in its process, and without", push=1, release=10) as trials:
-        town = town_for(trials, tmp_path)
         idle: list[Reply] = []
         busy: list[Reply] = []
         swaps: list[float] = []
@@ -106,9 +109,8 @@ def rebuilt(server: Process) -> float:
 # -- over time ---------------------------------------------------------------------------------------------------------
 
 
-def test_swap_after_swap_nothing_is_left_behind(campaign: Campaigns, tmp_path: Path) -> None:
+def test_swap_after_swap_nothing_is_left_behind(campaign: Campaigns, town: Town) -> None:
     with campaign("L8", "a server lives on through rebuilds, asked all the while", push=12, release=4000) as trials:
-        town = town_for(trials, tmp_path)
         with serving(town) as server:
             warm_up(server, town)
             files, memory, begun = server.files(), [server.memory_kib()], time.monotonic()
@@ -165,9 +167,7 @@ def test_a_server_that_keeps_what_it_read_is_seen_to_grow(campaign: Campaigns, t
 
 
 def test_two_servers_over_one_index_both_take_up_what_is_published(campaign: Campaigns, tmp_path: Path) -> None:
-    with campaign(
-        "L11", "two servers over one data folder; the index is published anew", push=6, release=200
-    ) as trials:
+    with campaign("L11", "two servers over one data folder, published anew", push=6, release=200) as trials:
         town = make_town(tmp_path, _PUSH_DOCUMENTS)
         took: list[float] = []
         with serving(town) as one, serving(town) as other:
