@@ -1,6 +1,7 @@
-"""How a request ends that does not end by itself: at its deadline, or because the server stops.
+"""How a request ends that does not end by itself: at its deadline, because the server stops, or because its client has
+gone.
 
-A client is told either way. A stream that has begun ends with an ``error`` event, anything else with a problem."""
+A client that is there is told. A stream that has begun ends with an ``error`` event, anything else with a problem."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any
 
 import anyio
 import structlog
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
@@ -19,10 +21,12 @@ from api.state import State
 
 _log = structlog.get_logger()
 _TELL_S = 1.0  # a client that does not read is not told
+CLIENT_GONE = 499  # nobody receives it: it is for the log and the counters, where nginx made it usual
 
 
 class Endings:
-    """Ends requests at ``timeout_s`` and when ``end_all`` is called, and takes none while the server stops."""
+    """Ends requests at ``timeout_s``, when ``end_all`` is called and when nobody waits for them any more, and takes
+    none while the server stops. What computes on a thread is cancelled between two events of an answer."""
 
     def __init__(self, app: ASGIApp, state: State, timeout_s: float) -> None:
         self._app = app
@@ -40,31 +44,42 @@ class Endings:
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         reply = _Reply(send)
+        body = _Body(receive)
         woken = anyio.Event()
         failed: Exception | None = None
-        done = False
+        done = gone = False
 
         async def work() -> None:
             nonlocal failed, done
             try:
-                await self._app(scope, receive, reply.send)
+                await self._app(scope, body.receive, reply.send)
             except Exception as error:  # noqa: BLE001 - raised again outside the group, which would wrap it
                 failed = error
             finally:
                 done = True
                 woken.set()
 
+        async def watch() -> None:
+            nonlocal gone
+            await body.until_gone()
+            if not reply.complete:  # when it is, that was the end of the request
+                gone = True
+                woken.set()
+
         self._state.answering.add(woken)
         try:
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(work)
+                tasks.start_soon(watch)
                 with anyio.move_on_after(self._timeout_s):
                     await woken.wait()
-                if not done:
+                if gone and not done:
+                    await reply.end_unread(scope, receive)
+                elif not done:
                     late = _late(self._timeout_s, scope["path"])
                     with anyio.move_on_after(_TELL_S):
                         await reply.end(_stopping(scope["path"]) if self._state.stopping else late, scope, receive)
-                    tasks.cancel_scope.cancel()  # a thread that computes is waited for; nobody else is kept
+                tasks.cancel_scope.cancel()  # a thread that computes is waited for; nobody else is kept
         finally:
             self._state.answering.discard(woken)
         if failed is not None:
@@ -79,6 +94,26 @@ def end_all(state: State) -> None:
         woken.set()
 
 
+class _Body:
+    """Passes on what is received of a request, and can wait for what comes after it: that the client has gone."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._whole = anyio.Event()
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if not message.get("more_body", False):
+            self._whole.set()
+        return message
+
+    async def until_gone(self) -> None:
+        """Returns when the client has gone, or has its response. While the body is being read, its reader is told."""
+        await self._whole.wait()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
+
 class _Reply:
     """What has been sent of a response; once it has been ended, what comes after is dropped."""
 
@@ -87,6 +122,7 @@ class _Reply:
         self._started = False
         self._stream = False
         self.ended = False
+        self.complete = False
 
     async def send(self, message: Message) -> None:
         if self.ended:
@@ -95,6 +131,8 @@ class _Reply:
             self._started = True
             kind = dict(message["headers"]).get(b"content-type", b"")
             self._stream = kind.startswith(b"text/event-stream")
+        elif not message.get("more_body", False):
+            self.complete = True  # before it is sent: the server may tell of the end at once
         await self._send(message)
 
     async def end(self, body: dict[str, Any], scope: Scope, receive: Receive) -> None:
@@ -105,6 +143,12 @@ class _Reply:
             event = data(error_of(body)) if speaks_openai(body["instance"]) else named("error", body)
             await self._send({"type": "http.response.body", "body": event, "more_body": False})
         # Anything else breaks off, and the server closes the connection: half a document must not look whole.
+
+    async def end_unread(self, scope: Scope, receive: Receive) -> None:
+        """The client has gone: what is counted and logged is that, and not an answer or a failure of the server."""
+        self.ended = True
+        if not self._started:
+            await Response(status_code=CLIENT_GONE)(scope, receive, self._send)
 
 
 def _late(timeout_s: float, path: str) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import anyio
+from anyio import from_thread
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
@@ -48,10 +49,21 @@ async def ask(request: Request, body: AskRequest, accept: Annotated[str, Header(
 
 
 def answered(state: State, question: Question) -> Answer:
-    """The whole answer, counted."""
-    given = final(state.footnote.ask(question))
+    """The whole answer, counted. On a thread of the gate: when its request has been ended, it ends between two events
+    and lets its generation go."""
+    events = state.footnote.ask(question)
+    try:
+        given = final(_unless_ended(events))
+    finally:
+        events.close()  # type: ignore[attr-defined] # a generator
     state.metrics.answered(given)
     return given
+
+
+def _unless_ended(events: Iterator[Event]) -> Iterator[Event]:
+    for event in events:
+        from_thread.check_cancelled()  # raises what ends the request, through here
+        yield event
 
 
 async def _stream(state: State, question: Question, shown: Callable[[Event], list[bytes]]) -> Response:

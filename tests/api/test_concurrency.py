@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import threading
@@ -234,3 +235,34 @@ def test_clients_that_go_away_leave_nothing_behind(paced: Paced, live: Live, str
         assert "1911" in client.post("/v1/ask", json={"question": OPENED}).json()["text"]
         paced.asked.clear()  # nobody else holds what was asked
         wait_for(lambda: held()[0] <= threads and held()[1] <= files)
+
+
+def test_nobody_computes_for_who_has_gone(paced: Paced, live: Live) -> None:
+    url = live(paced)
+    host, _, port = url.removeprefix("http://").partition(":")
+    body = json.dumps({"question": OPENED})
+    head = f"POST /v1/ask HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    cores = len(os.sched_getaffinity(0))
+
+    def ask() -> socket.socket:
+        sock = socket.create_connection((host, int(port)), timeout=20)
+        sock.sendall((head + body).encode())
+        return sock
+
+    with httpx2.Client(base_url=url, timeout=30) as client:
+
+        def counted(what: str) -> int:
+            return sum(int(float(n)) for n in re.findall(rf"{what}.*}} (\S+)", client.get("/metrics").text))
+
+        running = [ask() for _ in range(cores)]
+        wait_for(lambda: len(paced.asked) == cores)  # no thread is free
+        waiting = [ask() for _ in range(5)]
+        for sock in (*running, *waiting):
+            sock.close()
+        wait_for(lambda: counted('requests_total{route="/v1/ask",status="499"') == 5)  # they have left the queue
+        assert len(paced.asked) == cores
+        paced.go.set()
+        wait_for(lambda: counted('requests_total{route="/v1/ask",status="499"') == 5 + cores)
+        assert counted("answers_total") == 0  # those who had begun ended there
+        assert "1911" in client.post("/v1/ask", json={"question": OPENED}).json()["text"]
+        assert counted("answers_total") == 1

@@ -11,6 +11,7 @@ import pytest
 from tests.faults.builders import Builders
 from tests.faults.campaign import Campaigns, Plan
 from tests.faults.scene import Scene, make_scene
+from tests.faults.servers import Town, make_town
 from tests.faults.syscalls import why_not
 
 _PLAN = pytest.StashKey[Plan]()
@@ -23,6 +24,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     processes = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     share = minutes * 60 * processes / max(campaigns, 1) if minutes else None
     config.stash[_PLAN] = Plan(share, Path(record) if record else None)
+
+
+@pytest.fixture(scope="session")
+def large_town(tmp_path_factory: pytest.TempPathFactory) -> Town:
+    """Ten thousand documents, indexed: for releases, and for taking copies of."""
+    return make_town(tmp_path_factory.mktemp("large"), 10_000)
 
 
 @pytest.fixture
