@@ -45,7 +45,7 @@ def rank_z(one: list[int], other: list[int]) -> float:
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[inverse]  # ties share the mean of their ranks
     n, m = len(one), len(other)
     u = float(ranks[:n].sum()) - n * (n + 1) / 2
-    ties = float(((counts**3 - counts).sum())) / ((n + m) * (n + m - 1))
+    ties = float((counts**3 - counts).sum()) / ((n + m) * (n + m - 1))
     spread = math.sqrt(n * m / 12 * (n + m + 1 - ties))
     return (u - n * m / 2) / spread if spread else 0.0
 
