@@ -66,7 +66,7 @@ _NoSound = Annotated[Any, _refusing("text; leave modalities out or set it to [te
 class _Lenient(BaseModel):
     """Unknown fields are passed over, as OpenAI's clients expect: they send what they know."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
 class ChatMessage(_Lenient):

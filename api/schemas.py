@@ -29,7 +29,9 @@ Names = Annotated[list[Annotated[Text, Field(max_length=4096)]], Field(max_lengt
 
 
 class Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    """Strict: a 1 or "yes" is no true, as the OpenAPI document says; what confirms a deletion must mean to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Message(Request):
