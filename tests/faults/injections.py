@@ -1,4 +1,4 @@
-"""Orders to a model, as documents may hold them: what they are worded like, what they want, and how they are dressed."""
+"""Orders to a model, as documents may hold them: how they are worded, what they want, and what they are dressed as."""
 
 from __future__ import annotations
 

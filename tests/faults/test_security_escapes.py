@@ -34,7 +34,7 @@ def tried(folder: Path, seed: int, without: str = "nothing", *, as_root: bool = 
     """The outcome of every attempt, each made once in ``folder``, which is as it was before."""
     folder.mkdir(exist_ok=True)
     (folder / "old.txt").write_text("old")
-    os.chmod(folder / "old.txt", 0o600)
+    (folder / "old.txt").chmod(0o600)
     before = looked_at(folder)
     program = ["-m", "tests.faults.attempts"] if as_root else ["-c", _PLAIN]
     environment = {**os.environ, "FOOTNOTE_LLM_API_KEY": CANARY}

@@ -162,9 +162,7 @@ def client(world: World) -> Iterator[TestClient]:
 
 def outside(chance: random.Random) -> tuple[str, Any]:
     """A body of which one value lies outside its bound; depth and size of the whole are within or beyond theirs."""
-    many = chance.choice(
-        [51, 1_001, 10**6, 10**30, 2**63, -1, 0, 1.5, float("nan"), float("inf"), "9" * 400, [], {}]
-    )
+    many = chance.choice([51, 1_001, 10**6, 10**30, 2**63, -1, 0, 1.5, float("nan"), float("inf"), "9" * 400, [], {}])
     long = "x" * chance.choice([8_001, 50_000])
     chat = {"model": "footnote", "messages": [{"role": "user", "content": "harbour"}]}
     deep: Any = 0
