@@ -39,7 +39,8 @@ _REFUSED = {
     # other processes
     "kill": (62, 129), "tkill": (200, 130), "rt_sigqueueinfo": (129, 138), "rt_tgsigqueueinfo": (297, 240),
     "pidfd_send_signal": (424, 424), "pidfd_open": (434, 434), "pidfd_getfd": (438, 438), "ptrace": (101, 117),
-    "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "process_madvise": (440, 440), "kcmp": (312, 272),
+    "process_vm_readv": (310, 270), "process_vm_writev": (311, 271), "process_madvise": (440, 440),
+    "kcmp": (312, 272),
     "setpriority": (141, 140), "ioprio_set": (251, 30), "sched_setparam": (142, 118), "sched_setscheduler": (144, 119),
     "sched_setaffinity": (203, 122), "sched_setattr": (314, 274), "migrate_pages": (256, 238), "move_pages": (279, 239),
     "shmget": (29, 194), "shmat": (30, 196), "semget": (64, 190), "msgget": (68, 186),
@@ -88,7 +89,7 @@ def die_with(parent: int) -> None:
 
 
 def confine(memory_mb: int) -> str:
-    """Confine this process for good and say by what: "limits, namespace, landlock, filter", or as much as there is here."""
+    """Confine this process for good and say by what: "limits, namespace, landlock, filter", or as much as is here."""
     layers = ["limits"]
     _limit(resource.RLIMIT_AS, memory_mb * _MB)
     _limit(resource.RLIMIT_FSIZE, 0)
@@ -140,8 +141,8 @@ def _give_up_capabilities() -> None:
 
 
 def _landlock() -> bool:
-    """Whether the kernel took rules that let nothing be written anywhere. A process under rules, whatever they are, sees
-    nothing of one that is not: no environment, memory or open files."""
+    """Whether the kernel took rules that let nothing be written anywhere. A process under rules, whatever they are,
+    sees nothing of one that is not: no environment, memory or open files."""
     if not _prctl(_PR_SET_NO_NEW_PRIVS, 1):
         return False
     syscall = ctypes.CDLL(None).syscall

@@ -1,4 +1,4 @@
-"""An LLM that cannot be reached at all: its name means nothing, or what listens there does not speak TLS as it should."""
+"""An LLM that cannot be reached at all: its name means nothing, or what listens there speaks no TLS as it should."""
 
 from __future__ import annotations
 
