@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from api.citation_formats import url_citations
-from api.schemas import MAX_MESSAGE_CHARS, MAX_MESSAGES, Narrowed, Text, printable
+from api.schemas import MAX_MESSAGE_CHARS, MAX_MESSAGES, Narrowed, Text, Whole, printable
 from index.tokens import count_tokens
 from rag.types import Answer, Done, Event, Question, SentenceReady, Turn
 
@@ -55,7 +55,7 @@ def _is_text(value: Any) -> bool:
     return value is None or (isinstance(value, dict) and value.get("type") == "text")
 
 
-_One = Annotated[int | None, _refusing("one choice; leave n out or set it to 1", lambda n: n in (None, 1))]
+_One = Annotated[Whole | None, _refusing("one choice; leave n out or set it to 1", lambda n: n in (None, 1))]
 _NoCall = Annotated[
     Any, _refusing("answers and calls no tools; only none and auto can be kept", lambda v: v in (None, "none", "auto"))
 ]
@@ -66,7 +66,7 @@ _NoSound = Annotated[Any, _refusing("text; leave modalities out or set it to [te
 class _Lenient(BaseModel):
     """Unknown fields are passed over, as OpenAI's clients expect: they send what they know."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
 
 
 class ChatMessage(_Lenient):

@@ -24,12 +24,21 @@ def printable(value: object) -> object:
     return value
 
 
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 Text = Annotated[str, BeforeValidator(printable)]  # before: pydantic itself refuses such a text
+_WHOLE = BeforeValidator(_whole)  # 5.0 is a whole number in JSON; bounds stand inside, or the document would lose them
+Whole = Annotated[int, _WHOLE]
+K = Annotated[int, Field(ge=1, le=MAX_K), _WHOLE]
 Names = Annotated[list[Annotated[Text, Field(max_length=4096)]], Field(max_length=1000)]
 
 
 class Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    """Strict: a 1 or "yes" is no true, as the OpenAPI document says; what confirms a deletion must mean to."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class Message(Request):
@@ -40,12 +49,12 @@ class Message(Request):
 class Narrowed(Request):
     """What a question can have beside its words, whichever door it comes in by."""
 
-    k: int | None = Field(None, ge=1, le=MAX_K, description="passages to retrieve")
+    k: K | None = Field(None, description="passages to retrieve")
     mode: Mode | None = Field(None, description="quoted or written; written when left out and there is an LLM")
     documents: Names = Field([], description="ids or sources of the documents to look in; all when empty")
     without: Names = Field([], description="ids or sources of documents not to look in")
-    sentences: int | None = Field(
-        None, ge=1, le=10, description="sentences to quote at most; as many as the question asks for when left out"
+    sentences: Annotated[int, Field(ge=1, le=10), _WHOLE] | None = Field(
+        None, description="sentences to quote at most; as many as the question asks for when left out"
     )
 
     def question_of(self, text: str, turns: tuple[Turn, ...], default_k: int) -> Question:
@@ -80,9 +89,9 @@ class AskRequest(Asked):
 
 class SearchRequest(Request):
     query: Text = Field(min_length=1, max_length=MAX_QUESTION_BYTES)
-    k: int | None = Field(None, ge=1, le=MAX_K)
-    max_tokens: int | None = Field(
-        None, ge=1, le=1_000_000, description="budget of o200k_base tokens: as many passages, best first, as fit it"
+    k: K | None = None
+    max_tokens: Annotated[int, Field(ge=1, le=1_000_000), _WHOLE] | None = Field(
+        None, description="budget of o200k_base tokens: as many passages, best first, as fit it"
     )
     documents: Names = []
 

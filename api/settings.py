@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+import httpx2
 from limits import parse
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
@@ -31,10 +32,18 @@ class SettingsError(FootnoteError):
     """A setting has a value it cannot have."""
 
 
+_NO_ENDPOINT = "it is not an address such as http://127.0.0.1:11434/v1"
+
+
 def _is_endpoint(url: str) -> str:
     parts = urlsplit(url)
     if url and (parts.scheme not in ("http", "https") or not parts.hostname or not url.isascii() or " " in url):
-        raise ValueError("it is not an address such as http://127.0.0.1:11434/v1")
+        raise ValueError(_NO_ENDPOINT)
+    try:  # what neither the client of HTTP nor the resolver takes would fail every question, and not as an LLM does
+        httpx2.URL(url)
+        (parts.hostname or "").encode("idna")
+    except (httpx2.InvalidURL, UnicodeError) as error:
+        raise ValueError(_NO_ENDPOINT) from error
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError("it holds more than an address; a key belongs into llm_api_key")
     _ = parts.port  # raises ValueError where it is none

@@ -85,7 +85,7 @@ class Sandbox:
             self._worker = None
 
     def confinement(self) -> str:
-        """What confines the process: "limits, namespace, filter", or as much of it as this machine has."""
+        """What confines the process: "limits, namespace, landlock, filter", or as much as this machine has."""
         return self._started().layers
 
     def parse(self, data: bytes, suffix: str) -> Parsed:

@@ -25,7 +25,9 @@ def test_the_key_is_never_shown(capsys: pytest.CaptureFixture[str], monkeypatch:
     ("name", "value"),
     [("llm_api_key", f"{KEY}\nX-Evil: 1"), ("llm_api_key", f"{KEY}é"), ("llm_url", f"https://user:{KEY}@example.org/v1"),
      ("llm_url", f"https://example.org/v1?key={KEY}"), ("llm_url", "ftp://example.org"), ("llm_url", "http://"),
-     ("llm_url", "http://example.org:port/v1")],
+     ("llm_url", "http://example.org:port/v1"), ("llm_url", f"http://{KEY * 4}.example/v1"),
+      ("llm_url", "http://a..b/v1"), ("llm_url", f"http://a\x7f{KEY}/v1"), ("llm_url", f"http://a\t{KEY}/v1"),
+      ("llm_url", "http://a/" + "v" * 70_000)],
 )  # fmt: skip
 def test_a_key_or_address_that_cannot_be_is_refused_without_repeating_it(name: str, value: str) -> None:
     with pytest.raises(FootnoteError) as raised:

@@ -250,6 +250,11 @@ def test_a_body_made_to_break_the_reader_of_json(client: TestClient, path: str, 
         ("/v1/search", {"query": "x", "max_tokens": 0}, "body.max_tokens"),
         ("/v1/search", {"query": "x", "rerank": True}, "body.rerank"),
         ("/v1/index/rollback", {"name": "000001"}, "body.name"),
+        ("/v1/index/rebuild", {"confirm_deletions": 1}, "body.confirm_deletions"),
+        ("/v1/index/rebuild", {"confirm_deletions": "yes"}, "body.confirm_deletions"),
+        ("/v1/ask", {"question": "x", "k": True}, "body.k"),
+        ("/v1/ask", {"question": "x", "k": "5"}, "body.k"),
+        ("/v1/ask", {"question": "x", "stream": 1}, "body.stream"),
     ],
 )
 def test_fields_that_are_not_valid_are_named(client: TestClient, path: str, body: dict[str, Any], at: str) -> None:
