@@ -89,6 +89,7 @@ class Footnote:
         with self._models_lock:
             if self._encoder is None:
                 self._encoder = self._load_encoder()
+                self.library.fingerprint = self._encoder.fingerprint
             return self._encoder
 
     @property

@@ -16,7 +16,7 @@ from api.settings import Settings
 from eval.calibrate import read_calibration
 from eval.errors import CalibrationError
 from index.encode import OnnxEncoder
-from index.errors import FootnoteError
+from index.errors import EncoderError, FootnoteError, IncompatibleIndex
 from index.generation import listing
 from index.parse.sandbox import Sandbox
 from index.tokens import count_tokens
@@ -108,6 +108,12 @@ def _index(footnote: Footnote) -> Iterator[Finding]:
                 f"generation {generation.name}, {counts['documents']} documents, {counts['passages']} passages"
                 + (f"; served instead of the newest: {degraded}" if degraded else ""),
             )
+            try:
+                generation.manifest.check_encoder(footnote.encoder.fingerprint)
+            except EncoderError:
+                pass  # found before
+            except IncompatibleIndex as error:
+                yield Finding("index", "failed", str(error))
             for source, chars, covered, passages in generation.store.coverage():
                 detail = f"{covered} of {chars} characters lie in {passages} passages"
                 yield Finding(f"coverage of {source}", "ok" if covered == chars else "failed", detail)

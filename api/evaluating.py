@@ -77,7 +77,9 @@ def evaluate_generation(
     out: Path | None,
     progress: terminal.Asked = lambda *_: None,
 ) -> Summary:
-    """Ask every case of ``suite`` of ``generation``, with the models and settings of ``footnote``."""
+    """Ask every case of ``suite`` of ``generation``, with the models and settings of ``footnote``. Raises
+    IncompatibleIndex when it was made with another encoder."""
+    generation.manifest.check_encoder(footnote.encoder.fingerprint)
     texts, context = describe(footnote, generation)
 
     def asked(done: int, total: int, _: Record) -> None:

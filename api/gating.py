@@ -13,6 +13,7 @@ from eval.cases import load_suite
 from eval.compare import documents_of, read_run
 from eval.errors import SuiteError
 from eval.types import Record, Suite
+from index.errors import IncompatibleIndex
 from index.generation import Generation
 from index.types import Encoder, FailedCase, GateOutcome, IngestReport
 from rag.read import Reader
@@ -66,9 +67,10 @@ def _about(record: Record, earlier: Record | None) -> set[str]:
 
 
 def _ask_live(footnote: Footnote, live: Generation, suite: Suite, out: Path) -> bool:
-    """Whether the live generation could be asked: evidence for new documents is not in it."""
+    """Whether the live generation could be asked: evidence for new documents is not in it, and it may be of an encoder
+    that the settings name no more."""
     try:
         evaluate_generation(footnote, live, suite, out)
-    except SuiteError:
+    except (SuiteError, IncompatibleIndex):
         return False
     return True

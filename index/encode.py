@@ -1,4 +1,5 @@
-"""Text to vectors; the only door to sentence-transformers, and through index.network to onnxruntime.
+"""Text to vectors; the only door to sentence-transformers, and through index.network and index.openvino_network to what
+runs exports.
 
 Two encoders stand behind one protocol (index.types.Encoder). OnnxEncoder runs the model's own int8 export and is what
 indexing and serving use; it needs neither torch nor sentence-transformers in the process. TorchEncoder runs
@@ -41,7 +42,7 @@ Runtime = Literal["auto", "onnxruntime", "openvino", "torch"]
 # What runs exports, and what their fingerprints begin with.
 _EXPORTS = {"onnxruntime": "onnx-int8", "openvino": "openvino-int8"}
 
-_GPU = Path("/proc/driver/nvidia/version")  # there where the kernel drives one
+_GPU = Path("/dev/nvidiactl")  # there where this process may use one; a container has none unless it was given it
 _FALLBACK_WINDOW = 512
 _DOCUMENT_PROMPTS = ("document", "passage", "corpus")  # what sentence-transformers looks for, in its order
 
@@ -54,7 +55,7 @@ def load_encoder(name: str, cache: Path, runtime: Runtime = "auto") -> Encoder:
     folder = model_folder(name)
     runtime = resolve(runtime)
     if runtime == "torch" or folder is None or not is_exportable(folder):
-        return TorchEncoder(name, folder)
+        return TorchEncoder(name, folder)  # whatever runtime was named: what cannot be exported runs on nothing else
     if runtime == "openvino" and find_spec("openvino") is None:
         raise EncoderError(
             "OpenVINO is not installed.", remedy="pip install 'footnote[openvino]', or FOOTNOTE_RUNTIME=auto"
@@ -179,6 +180,8 @@ class OnnxEncoder:
         try:
             network = OpenVinoNetwork if card["runtime"] == "openvino" else Network
             self._network = network(export / "model.onnx", card["model_sha256"])
+        except ImportError as error:
+            raise EncoderError(f"OpenVINO cannot be loaded ({error}).", remedy="FOOTNOTE_RUNTIME=auto") from error
         except Damaged as error:
             raise EncoderError(
                 f"{export / 'model.onnx'} is damaged.", remedy="Delete that folder; it is made again."

@@ -27,6 +27,7 @@ from index.encode import (
     Runtime,
     fingerprint_of,
 )
+from index.manifest import fsync
 from index.types import Matrix
 
 _OPSET = 17
@@ -59,7 +60,7 @@ def export(folder: Path, target: Path, runtime: Runtime = "onnxruntime") -> None
     try:
         model = reference_model(str(folder))
         _write_onnx(model, work)
-        (_quantise_weights if runtime == "openvino" else _quantise)(work / "prepared.onnx", work / "model.onnx")
+        (quantise_weights if runtime == "openvino" else _quantise)(work / "prepared.onnx", work / "model.onnx")
         (work / "prepared.onnx").unlink()
         shutil.copyfile(folder / "tokenizer.json", work / "tokenizer.json")
         data = (work / "model.onnx").read_bytes()
@@ -74,14 +75,16 @@ def export(folder: Path, target: Path, runtime: Runtime = "onnxruntime") -> None
         }
         card["parity"] = parity(model, OnnxEncoder("", fingerprint, work, card))
         (work / "encoder.json").write_text(json.dumps(card, indent=2) + "\n", "utf-8")
-        for path in work.iterdir():
-            with path.open("rb") as stream:
-                os.fsync(stream.fileno())
+        for path in (*work.iterdir(), work):
+            fsync(path)
+        if target.exists() and not (target / "encoder.json").is_file():
+            shutil.rmtree(target)  # what a machine that lost its power left of one
         try:
             work.rename(target)
         except OSError:  # another process was faster; its export is as good
             if not (target / "encoder.json").is_file():
                 raise
+        fsync(target.parent)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -134,7 +137,7 @@ def _quantise(source: Path, target: Path) -> None:
     sign_weights(target)
 
 
-def _quantise_weights(source: Path, target: Path) -> None:
+def quantise_weights(source: Path, target: Path) -> None:
     """For OpenVINO, which quantises what goes into products: weights in int8, a scale per channel, that are turned into
     floats where the network uses them. OpenVINO sees that and multiplies bytes."""
     import onnx
@@ -142,11 +145,9 @@ def _quantise_weights(source: Path, target: Path) -> None:
 
     model = onnx.load(str(source))
     constants = {constant.name: constant for constant in model.graph.initializer}
+    products = [node for node in model.graph.node if node.op_type == "MatMul" and node.input[1] in constants]
     opened = []
-    for node in model.graph.node:
-        if node.op_type != "MatMul" or node.input[1] not in constants:
-            continue
-        name = node.input[1]
+    for name in dict.fromkeys(node.input[1] for node in products):  # layers may share weights
         weights = numpy_helper.to_array(constants[name])  # (inner, columns) float32
         scales = (np.maximum(np.abs(weights).max(axis=0), 1e-12) / 127).astype(np.float32)  # (columns,)
         rounded = np.rint(weights / scales).astype(np.int8)
@@ -157,7 +158,8 @@ def _quantise_weights(source: Path, target: Path) -> None:
         )
         inputs = [name, f"{name}:scales", f"{name}:zeros"]
         opened.append(helper.make_node("DequantizeLinear", inputs, [f"{name}:floats"], axis=1))
-        node.input[1] = f"{name}:floats"
+    for node in products:
+        node.input[1] = f"{node.input[1]}:floats"
     nodes = [*opened, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)

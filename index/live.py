@@ -46,6 +46,7 @@ class Library:
         self.layout = Layout(data)
         self.corrupt = 0
         self.degraded = ""  # why the generation served is not the one CURRENT names; "" when it is
+        self.fingerprint = ""  # of the encoder that asks, once it is loaded
         self._encoder = encoder
         self._swap = threading.Lock()  # guards _loaded and the counts of readers
         self._loading = threading.Lock()  # one thread loads; the others go on with the old generation
@@ -174,6 +175,8 @@ class Library:
                     f" {Path(self._encoder).name!r}.",
                     remedy="Run footnote index to build it anew, or set FOOTNOTE_ENCODER back.",
                 )
+            if self.fingerprint:
+                generation.manifest.check_encoder(self.fingerprint)
         except BaseException:
             if held is not None:
                 held.close()

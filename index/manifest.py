@@ -33,6 +33,14 @@ class Manifest:
     report: dict[str, Any]  # the ingest report of the build
     files: dict[str, dict[str, Any]]  # relative path -> size, sha256
 
+    def check_encoder(self, fingerprint: str) -> None:
+        """Raises IncompatibleIndex when an encoder with this fingerprint is not the one that made the vectors."""
+        if fingerprint != self.encoder["fingerprint"]:
+            raise IncompatibleIndex(
+                f"Generation {self.name} was made with another version of the encoder, or by another runtime.",
+                remedy="Run footnote index to build it anew, or set FOOTNOTE_RUNTIME back.",
+            )
+
 
 def _hash_file(path: Path) -> str:
     digest = sha256()

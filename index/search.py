@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from index.errors import CorruptGeneration
+from index.errors import CorruptGeneration, EncoderError
 from index.generation import Generation
 from index.lexical import content_terms
 from index.manifest import REBUILD
@@ -32,11 +32,16 @@ class Query:
     text: str
     vector: Vector  # (dim,) float32, unit length
     terms: tuple[str, ...]  # for BM25
+    encoder: str  # its fingerprint
     weight: float = 1.0
 
 
 def make_query(text: str, encoder: Encoder, weight: float = 1.0) -> Query:
-    return Query(text, encoder.encode_query(text), tuple(content_terms(text)), weight)
+    """Raises EncoderError when what the encoder gives is no vector."""
+    vector = encoder.encode_query(text)
+    if not np.isfinite(vector).all():
+        raise EncoderError("The encoder gives numbers that are none.", remedy="See footnote doctor.")
+    return Query(text, vector, tuple(content_terms(text)), encoder.fingerprint, weight)
 
 
 def search(
@@ -51,7 +56,10 @@ def search(
     """The ``k`` best passages, best first, among the documents with these ids when given, and in no content that the
     documents ``without`` have.
 
-    Signals and sentence scores of a hit are means over the queries, by weight."""
+    Signals and sentence scores of a hit are means over the queries, by weight. Raises IncompatibleIndex when a query
+    was encoded by another encoder than the passages, or by another runtime."""
+    for query in queries:
+        generation.manifest.check_encoder(query.encoder)
     among = _rows_to_look_in(generation, documents, without)
     rows = sorted({row for query in queries for row in _candidates(generation, query, depth, among)})
     if not rows:

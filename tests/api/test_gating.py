@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from index.errors import CorruptGeneration, NotFound
+from index.errors import CorruptGeneration, IncompatibleIndex, NotFound
 from index.types import GateOutcome
 from rag.answer import final
 from rag.types import Question
 from tests.api.conftest import Connect
 from tests.api.towns import bells, suite_about, write_towns
 from tests.conftest import World
+from tests.fakes import FakeEncoder
 
 BELLS = "How many bells has the tower of Lund?"
 
@@ -168,3 +169,14 @@ def test_a_job_says_which_cases_failed(gated: World, connect: Connect) -> None:
     told = client.get("/v1/index")
     assert told.json()["last_report"]["gate"]["passed"] is False
     assert str(gated.source) not in told.text + json.dumps(job)
+
+
+def test_an_index_of_another_runtime_is_made_anew_though_it_can_not_be_asked_before(
+    gated: World, make_world: Callable[..., World]
+) -> None:
+    settings = {"gate_suite": gated.footnote.settings.gate_suite}
+    later = make_world(gated.source, gated.data, FakeEncoder(window=41), **settings)
+    with pytest.raises(IncompatibleIndex, match="footnote index"):
+        says(later)
+    assert outcome(later) == GateOutcome("towns", passed=True)
+    assert "bells" in says(later)

@@ -239,6 +239,16 @@ def test_a_server_goes_on_when_somebody_builds_with_another_encoder(two: Shelf) 
         assert "'other'" in opened.degraded
 
 
+def test_a_server_goes_on_when_somebody_builds_with_another_runtime(two: Shelf) -> None:
+    """The same model by name, and other vectors all the same."""
+    with library(two) as opened:
+        opened.fingerprint = FakeEncoder().fingerprint
+        assert served(opened)[0] == "000002"
+        two.build(FakeEncoder(window=41))
+        assert served(opened) == ("000002", ["nets.txt"])
+        assert "by another runtime" in opened.degraded
+
+
 def test_a_newer_manifest_with_fields_nobody_knows_is_no_crash(two: Shelf) -> None:
     digest = rewrite_manifest(two.live_folder, colour="red")
     two.layout.current.write_text(f"000002 {digest}\n")

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from index.export import sign_weights
+from index.export import quantise_weights, sign_weights
 from index.network import Damaged, Network
 
 _ROWS, _INNER, _COLUMNS = 5, 96, 7
@@ -69,3 +69,23 @@ def test_another_file_than_the_one_known_is_not_run(tmp_path: Path) -> None:
     write(path, np.ones((_INNER, _COLUMNS), np.uint8), np.zeros(_COLUMNS, np.uint8))
     with pytest.raises(Damaged):
         Network(path, "0" * 64)
+
+
+def test_weights_that_two_products_share_are_quantised_once(tmp_path: Path) -> None:
+    weights = np.random.default_rng(3).standard_normal((8, 8)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("MatMul", ["left", "weights"], ["once"]),
+            helper.make_node("MatMul", ["once", "weights"], ["product"]),
+        ],
+        "twice",
+        [helper.make_tensor_value_info("left", TensorProto.FLOAT, [1, 8])],
+        [helper.make_tensor_value_info("product", TensorProto.FLOAT, [1, 8])],
+        [numpy_helper.from_array(weights, "weights")],
+    )
+    source, target = tmp_path / "float.onnx", tmp_path / "int8.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(source))
+    quantise_weights(source, target)
+    left = np.ones((1, 8), np.float32)
+    (found,) = Network(target, sha256(target.read_bytes()).hexdigest()).run({"left": left})
+    assert found == pytest.approx(left @ weights @ weights, abs=1.0)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import statistics
 
+import numpy as np
 import pytest
 
-from index.errors import CorruptGeneration
+from index.errors import CorruptGeneration, EncoderError, IncompatibleIndex
 from index.generation import Generation
 from index.lexical import content_terms, terms
 from index.search import WEIGHTS, make_query, search
-from index.types import Passage
+from index.types import Passage, Vector
 from tests.fakes import FakeEncoder
 from tests.index.shelf import Shelf
 
@@ -95,3 +96,20 @@ def test_the_rows_of_sentences_are_those_of_the_passages(town: Shelf) -> None:
         assert generation.store.sentence_spans([]) == []
         with pytest.raises(CorruptGeneration):
             generation.store.sentence_spans([0, 10_000])
+
+
+def test_a_question_of_another_encoder_is_refused_though_the_name_is_the_same(town: Shelf) -> None:
+    question = "When was the harbour opened?"
+    with town.open() as generation:
+        assert search(generation, [make_query(question, FakeEncoder())], k=1)
+        with pytest.raises(IncompatibleIndex, match="by another runtime"):
+            search(generation, [make_query(question, FakeEncoder(window=41))], k=1)
+
+
+def test_an_encoder_that_gives_no_numbers_is_what_is_blamed(town: Shelf) -> None:
+    class Broken(FakeEncoder):
+        def encode_query(self, text: str) -> Vector:
+            return np.full(self.dim, np.nan, dtype=np.float32)
+
+    with pytest.raises(EncoderError):
+        make_query("When was the harbour opened?", Broken())
