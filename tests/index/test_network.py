@@ -10,6 +10,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
 
 from index.export import quantise_weights, sign_weights
 from index.network import Damaged, Network
@@ -87,5 +88,5 @@ def test_weights_that_two_products_share_are_quantised_once(tmp_path: Path) -> N
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(source))
     quantise_weights(source, target)
     left = np.ones((1, 8), np.float32)
-    (found,) = Network(target, sha256(target.read_bytes()).hexdigest()).run({"left": left})
-    assert found == pytest.approx(left @ weights @ weights, abs=1.0)
+    found = ReferenceEvaluator(str(target)).run(None, {"left": left})[0]
+    assert found == pytest.approx(left @ weights @ weights, abs=0.5)
