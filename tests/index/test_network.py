@@ -85,7 +85,7 @@ def test_weights_that_two_products_share_are_quantised_once(tmp_path: Path) -> N
         [numpy_helper.from_array(weights, "weights")],
     )
     source, target = tmp_path / "float.onnx", tmp_path / "int8.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(source))
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 19)], ir_version=9), str(source))
     quantise_weights(source, target)
     left = np.ones((1, 8), np.float32)
     found = ReferenceEvaluator(str(target)).run(None, {"left": left})[0]
