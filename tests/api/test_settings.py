@@ -107,8 +107,8 @@ def test_every_setting_has_a_line_in_the_readme() -> None:
 
 # -- read once, here ---------------------------------------------------------------------------------------------------
 
-# It tells the Hugging Face libraries, which read the environment when they are imported, not to ask their hub.
-TELLS_LIBRARIES = {"index/export.py", "rag/cross_encoder.py"}
+# They tell libraries, which read the environment when they are imported, not to ask a hub and not to call home.
+TELLS_LIBRARIES = {"index/export.py", "index/quiet.py", "rag/cross_encoder.py"}
 
 
 def readers_of_the_environment() -> Iterator[str]:
