@@ -167,10 +167,7 @@ def test_make_installs_wheels_that_the_lock_knows_and_nothing_else() -> None:
         (command,) = (line for line in commands if "lock/fuzz.txt" not in line)
         assert f"install --require-hashes --only-binary :all: --no-deps {files}" in command
         assert "lock/torch-cpu.txt" in command
-        assert (
-            " && .venv/bin/python -m pip --disable-pip-version-check -q install --no-deps --no-build-isolation -e . ||"
-            in (command)
-        )
+        assert " install --no-deps --no-build-isolation -e . || { echo" in command
         assert f"Try: make {target} LOCK='; exit 1;" in command
 
 
