@@ -12,13 +12,16 @@ PIP    := $(BIN)/python -m pip --disable-pip-version-check -q
 LOCK   ?= lock
 LOCKS  := constraints.txt $(wildcard lock/*.txt)
 LOCKED := $(PIP) install --require-hashes --only-binary :all: --no-deps
-# Torch without CUDA where pip finds it, else the index's, which on Linux comes with gigabytes of NVIDIA's libraries.
+# Torch without CUDA where pip finds the build that lock/ knows, else the index's, which on Linux comes with gigabytes of
+# NVIDIA's libraries.
 TORCH   = $$($(LOCKED) --dry-run --ignore-installed -r lock/torch-cpu.txt >/dev/null 2>&1 \
 	  && echo lock/torch-cpu.txt || echo lock/torch.txt)
 ifeq ($(LOCK),)
 install = $(PIP) install -c constraints.txt -e '$(2)'
 else
-install = $(LOCKED) $(foreach part,$(1),-r lock/$(part).txt) -r $(TORCH) && $(PIP) install --no-deps --no-build-isolation -e .
+install = $(LOCKED) $(foreach part,$(1),-r lock/$(part).txt) -r $(TORCH) \
+	  && $(PIP) install --no-deps --no-build-isolation -e . \
+	  || { echo 'These wheels do not install here. Try: make $(or $(MAKECMDGOALS),serve) LOCK='; exit 1; }
 endif
 
 .PHONY: help serve index test fault check audit format lock sbom train clean
@@ -68,7 +71,7 @@ audit: $(DEV) ## ask whether a version in lock/ has a known vulnerability; says 
 	@$(BIN)/python -m tools.audit
 
 lock: $(DEV) ## bring lock/ up to date with pyproject.toml and constraints.txt
-	$(PIP) install --target $(VENV)/uv --upgrade uv
+	$(LOCKED) --target $(VENV)/uv --upgrade -r lock/lock.txt
 	PATH="$(VENV)/uv/bin:$$PATH" $(BIN)/python -m tools.lock
 
 sbom: $(DEV) ## write sbom.json, the list of what Footnote runs with (CycloneDX)

@@ -39,7 +39,9 @@ def main() -> int:
     assert known <= {line.name for line in everything}, f"{build} must be pinned, or nothing can be built offline"
     torch = next(line for line in everything if line.name == "torch")
     _write("runtime", "What Footnote runs with, but for torch.", _apart(everything))
-    _write("torch", "Torch as an index has it.", [line for line in everything if _TORCH.fullmatch(line.name)])
+    # Exactly: to == a build +cpu is as good, and pip prefers it where an index does not say hashes, then refuses it.
+    an_index_s = [replace(line, exact=line is torch) for line in everything if _TORCH.fullmatch(line.name)]
+    _write("torch", "Torch as an index has it.", an_index_s)
     _write("torch-cpu", "Torch without CUDA, from where pip is told to look for it.", [_without_cuda(torch, before)])
     heads = {(line.name, line.version, line.marker) for line in everything}
     for extra in extras:
@@ -76,6 +78,7 @@ def _without_cuda(torch: Locked, before: Sequence[Locked]) -> Locked:
     """The build that pip finds here, and those of the same version that were known before: each Python has its own.
 
     Named by its own version (+cpu): between two allowed files pip takes the index's, whose hash it knows beforehand.
+    Where pip finds another +cpu, of another Python or platform, this file does not install and torch.txt is taken.
     """
     version = f"{torch.version}+cpu"
     known = {digest for line in before if line.version == version for digest in line.hashes}

@@ -11,7 +11,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "lock"
 
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})(?=\s|$)")
-_HEAD = re.compile(r"([A-Za-z0-9._-]+)(\[[A-Za-z0-9._, -]+\])?==([^\s;]+)(?:\s*;\s*(.+))?")
+_HEAD = re.compile(r"([A-Za-z0-9._-]+)(\[[A-Za-z0-9._, -]+\])?(===?)([^\s;=]+)(?:\s*;\s*(.+))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,11 @@ class Locked:
     marker: str  # "" where it is wanted everywhere
     hashes: tuple[str, ...]  # SHA-256, hexadecimal, sorted
     extras: str = ""  # "[toml]"
+    exact: bool = False  # written ===: 2.13.0+cpu is then another version than 2.13.0, which == takes it for
 
     def __str__(self) -> str:
-        head = f"{self.name}{self.extras}=={self.version}" + (f" ; {self.marker}" if self.marker else "")
+        equals = "===" if self.exact else "=="
+        head = f"{self.name}{self.extras}{equals}{self.version}" + (f" ; {self.marker}" if self.marker else "")
         return " \\\n".join([head, *(f"    --hash=sha256:{digest}" for digest in self.hashes)]) + "\n"
 
 
@@ -45,8 +47,8 @@ def parse(text: str) -> list[Locked]:
         hashes = sorted(set(_HASH.findall(stated)))
         if head is None or not hashes:
             raise ValueError(f"a lock has a name, one version and hashes a line, not: {stated[:80]}")
-        extras, marker = (head[2] or "").replace(" ", ""), (head[4] or "").strip()
-        found.append(Locked(canonical(head[1]), head[3], marker, tuple(hashes), extras))
+        extras, marker = (head[2] or "").replace(" ", ""), (head[5] or "").strip()
+        found.append(Locked(canonical(head[1]), head[4], marker, tuple(hashes), extras, head[3] == "==="))
     return found
 
 

@@ -84,7 +84,7 @@ def test_an_excuse_is_for_one_fault_of_one_package(package: str, name: str, left
     assert len(audit.unexcused([FOUND], audit.excuses(excuse(package=package, id=name), TODAY))) == left
 
 
-def test_what_a_service_does_not_know_is_not_called_audited() -> None:
+def test_what_a_service_does_not_know_is_neither_audited_nor_let_pass() -> None:
     dependencies = [
         {"name": "h11", "version": "0.14.0", "vulns": [
             {"id": FOUND.id, "fix_versions": ["0.16.0"], "aliases": list(FOUND.aliases), "description": ""}]},
@@ -93,6 +93,9 @@ def test_what_a_service_does_not_know_is_not_called_audited() -> None:
     ]  # fmt: skip
     report = audit.parse_report(json.dumps({"dependencies": dependencies, "fixes": []}))
     assert (report.audited, report.unknown, [found.id for found in report.findings]) == (2, ("lamp",), [FOUND.id])
+    assert [fault.split()[0] for fault in audit.faults(report, [])] == ["h11", "lamp"]
+    excused = audit.excuses(excuse(package="h11", id=FOUND.id), TODAY)
+    assert [fault.split()[0] for fault in audit.faults(report, excused)] == ["lamp"]
 
 
 # -- the whole way, with a service on this machine ---------------------------------------------------------------------
@@ -110,14 +113,22 @@ ADVISORY = {
 }
 
 
+HANGS_UP = b""
+
+
 @contextmanager
-def service(advisories: Mapping[str, Any]) -> Iterator[str]:
-    """Answers as OSV does: the advisories for the package that is asked about."""
+def service(advisories: Mapping[str, Any], asked_for: list[str] | None = None) -> Iterator[str]:
+    """Answers as OSV does: the advisories for the package that is asked about, or bytes as they are."""
 
     class Answers(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            body = json.dumps(advisories.get(asked["package"]["name"], {})).encode()
+            if asked_for is not None:
+                asked_for.append(f"{asked['package']['name']} {asked['version']}")
+            answer = advisories.get(asked["package"]["name"], {})
+            if answer == HANGS_UP:
+                return
+            body = answer if isinstance(answer, bytes) else json.dumps(answer).encode()
             self.send_response(200)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
@@ -172,6 +183,70 @@ def test_where_nobody_answers_it_says_so_and_holds_the_floors(lock: Path, capsys
     (lock / "runtime.txt").write_text(str(OLD))
     assert audit.main(["--lock", str(lock), "--osv-url", url]) == 1
     assert "h11 0.14.0 is below 0.16" in capsys.readouterr().out
+
+
+def test_a_build_of_one_s_own_is_asked_about_by_the_version_that_services_know(lock: Path) -> None:
+    (lock / "lamp-lit.txt").write_text(str(Locked("lamp", "1.0+lit", "", OLD.hashes)))
+    asked: list[str] = []
+    with service({}, asked) as url:
+        assert audit.main(["--lock", str(lock), "--osv-url", url]) == 0
+    assert set(asked) == {"h11 0.16.0", "lamp 1.0"}
+
+
+def test_an_answer_that_breaks_the_audit_is_not_taken_for_no_answer(
+    lock: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with service({"h11": b"<p>Please log in"}) as url:
+        assert audit.main(["--lock", str(lock), "--osv-url", url]) == 1
+    told = capsys.readouterr().out
+    assert "audit: the audit broke off: " in told and "JSONDecodeError" in told
+    assert "NOT AUDITED" not in told
+
+
+def test_a_service_that_falls_silent_is_not_taken_for_one_that_is_not_there(
+    lock: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its first answer, to the probe, shows that this machine reaches it."""
+    with service({"lamp": HANGS_UP}) as url:
+        assert audit.main(["--lock", str(lock), "--osv-url", url]) == 1
+    told = capsys.readouterr().out
+    assert "audit: the audit broke off: " in told and "NOT AUDITED" not in told
+
+
+@pytest.mark.parametrize("first", [HANGS_UP, b"<p>Please log in"])
+def test_the_next_service_is_asked_where_one_falls_silent_or_answers_nonsense(lock: Path, first: bytes) -> None:
+    with service({"lamp": first}) as silent, service({"lamp": {"vulns": [ADVISORY]}}) as whole:
+        report = audit.audit(read(folder=lock), [("-s", "osv", "--osv-url", url) for url in (silent, whole)])
+    assert report is not None and report.audited == 2
+
+
+def test_a_question_that_takes_too_long_reached_nobody() -> None:
+    with service({}) as url, pytest.raises(audit.NoReport, match="no answer within 0 s") as told:
+        audit.ask([OLD], ("-s", "osv", "--osv-url", url), 0.01)
+    assert not told.value.reached
+
+
+def test_a_slow_start_is_not_taken_for_no_answer() -> None:
+    """On a machine that is busy an interpreter starts in seconds, which are not the network's."""
+    assert audit._PROBE_S - audit._REACH_S >= 20
+
+
+@pytest.mark.parametrize(
+    ("line", "unreached"),
+    [
+        ("requests.exceptions.ConnectionError: HTTPSConnectionPool(host='api.osv.dev', port=443)", True),
+        ("requests.exceptions.ReadTimeout: HTTPSConnectionPool(host='api.osv.dev', port=443): Read timed out.", True),
+        ("requests.exceptions.ProxyError: HTTPSConnectionPool(host='api.osv.dev', port=443)", True),
+        ("ERROR:pip_audit._cli:Tip: your network may be blocking this service. Try another service", True),
+        ("requests.exceptions.SSLError: HTTPSConnectionPool(host='api.osv.dev', port=443)", False),
+        ("pip_audit._service.interface.ServiceError", False),
+        ("ERROR:pip_audit._cli:requirement h11 is not pinned", False),
+        ("/usr/bin/python: No module named pip_audit", False),
+        ("KeyError: 'a requests.exceptions.ConnectionError'", False),
+    ],
+)
+def test_only_what_reached_nobody_is_taken_for_no_service(line: str, unreached: bool) -> None:
+    assert bool(audit._UNREACHED.match(line)) == unreached
 
 
 def test_an_old_excuse_fails_the_audit(lock: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import os
 import subprocess
 import sys
 import tomllib
@@ -41,6 +42,9 @@ def declared(extra: str | None) -> Iterator[Requirement]:
 def test_a_lock_file_is_read_as_it_was_written() -> None:
     locked = Locked("typing-extensions", "4.16.0", "python_version < '3.14'", ("a" * 64, "b" * 64), "[all]")
     assert parse(f"# a comment\n{locked}") == [locked]
+    exactly = Locked("torch", "2.13.0", "", ("a" * 64,), exact=True)
+    assert parse(str(exactly)) == [exactly]
+    assert str(exactly).startswith("torch===2.13.0 ")
     assert parse(f"Typing_Extensions==4.16.0 --hash=sha256:{DIGEST}\n")[0].name == "typing-extensions"
 
 
@@ -48,6 +52,8 @@ def test_a_lock_file_is_read_as_it_was_written() -> None:
     "line",
     [
         "torch==2.13.0",
+        f"torch====2.13.0 --hash=sha256:{DIGEST}",
+        f"torch==2.13.0,==2.13.0+cpu --hash=sha256:{DIGEST}",
         f"torch>=2.13 --hash=sha256:{DIGEST}",
         f"torch --hash=sha256:{DIGEST}",
         f"torch==2.13.0 --hash=sha256:{DIGEST[1:]}",
@@ -99,9 +105,15 @@ def test_the_versions_are_those_of_constraints_txt() -> None:
     assert set(locked) - set(pinned) <= elsewhere
 
 
-@pytest.mark.parametrize("parts", [("runtime", "torch-cpu"), ("runtime", "torch-cpu", "dev")])
-def test_nothing_that_is_needed_here_is_missing(parts: tuple[str, ...]) -> None:
+def torch_here() -> str:
+    """The file that has the torch that is installed, and what that one wants besides."""
+    return "torch-cpu" if importlib.metadata.version("torch").endswith("+cpu") else "torch"
+
+
+@pytest.mark.parametrize("more", [(), ("dev",)])
+def test_nothing_that_is_needed_here_is_missing(more: tuple[str, ...]) -> None:
     """Every requirement of every distribution that is reached, as the installed ones state them."""
+    parts = ("runtime", torch_here(), *more)
     locked = versions(*parts)
     waiting = [*declared(None), *(declared("dev") if "dev" in parts else ())]
     seen: set[tuple[str, frozenset[str]]] = set()
@@ -140,7 +152,13 @@ def test_what_is_installed_is_what_is_locked() -> None:
 
 def would_run(*arguments: str) -> str:
     command = ["make", "-n", "-W", "pyproject.toml", "--no-print-directory", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return subprocess.run(command, cwd=ROOT, env=outside_make(), capture_output=True, text=True, check=True).stdout
+
+
+def outside_make(**more: str) -> dict[str, str]:
+    """The environment without what a make that runs these tests hands down: its LOCK= is not this one's."""
+    handed_down = ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "LOCK")
+    return {name: value for name, value in os.environ.items() if name not in handed_down} | more
 
 
 def test_make_installs_wheels_that_the_lock_knows_and_nothing_else() -> None:
@@ -149,7 +167,8 @@ def test_make_installs_wheels_that_the_lock_knows_and_nothing_else() -> None:
         (command,) = (line for line in commands if "lock/fuzz.txt" not in line)
         assert f"install --require-hashes --only-binary :all: --no-deps {files}" in command
         assert "lock/torch-cpu.txt" in command
-        assert command.endswith("install --no-deps --no-build-isolation -e .")
+        assert " install --no-deps --no-build-isolation -e . || { echo" in command
+        assert f"Try: make {target} LOCK='; exit 1;" in command
 
 
 def test_without_a_lock_make_goes_by_the_constraints() -> None:
@@ -166,18 +185,27 @@ def install(lock: Path, wheels: Path, target: Path) -> subprocess.CompletedProce
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def make_wheel(folder: Path, name: str, version: str, text: str = "OPENED = 1911\n") -> Path:
+    wheel = folder / f"{name}-{version}-py3-none-any.whl"
+    folder.mkdir(exist_ok=True)
+    about = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(f"{name}.py", text)
+        archive.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{about}/RECORD", "")
+    return wheel
+
+
+def digest(wheel: Path) -> str:
+    return hashlib.sha256(wheel.read_bytes()).hexdigest()
+
+
 def test_a_wheel_that_was_exchanged_is_not_installed(tmp_path: Path) -> None:
     """The null control: with the hash of the honest wheel it is installed, with another one's it is not."""
-    wheel = tmp_path / "harbour-1.0-py3-none-any.whl"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr("harbour.py", "OPENED = 1911\n")
-        archive.writestr("harbour-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: harbour\nVersion: 1.0\n")
-        archive.writestr(
-            "harbour-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-        )
-        archive.writestr("harbour-1.0.dist-info/RECORD", "")
+    wheel = make_wheel(tmp_path, "harbour", "1.0")
     lock = tmp_path / "lock.txt"
-    lock.write_text(str(Locked("harbour", "1.0", "", (DIGEST, hashlib.sha256(wheel.read_bytes()).hexdigest()))))
+    lock.write_text(str(Locked("harbour", "1.0", "", (DIGEST, digest(wheel)))))
     done = install(lock, tmp_path, tmp_path / "good")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "good" / "harbour.py").exists()
@@ -186,3 +214,65 @@ def test_a_wheel_that_was_exchanged_is_not_installed(tmp_path: Path) -> None:
     done = install(lock, tmp_path, tmp_path / "bad")
     assert "THESE PACKAGES DO NOT MATCH THE HASHES" in done.stderr
     assert not (tmp_path / "bad").exists()
+
+
+# -- which torch -------------------------------------------------------------------------------------------------------
+
+# What make serve does, but into a folder, and of no more than torch.
+PROBE = "include {makefile}\ninto-a-folder:\n\t$(LOCKED) --target got -r $(TORCH)\n"
+PLAIN, CPU = "WITH = 'CUDA'\n", "WITH = 'nothing'\n"
+
+
+class Index:
+    """Wheels in a folder, which says no hashes, and what a checkout's lock/ knows of them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        (folder / "lock").mkdir()
+        (folder / "probe.mk").write_text(PROBE.format(makefile=ROOT / "Makefile"))
+        self.plain = make_wheel(folder / "wheels", "torch", "2.13.0", PLAIN)
+        self.cpu = make_wheel(folder / "wheels", "torch", "2.13.0+cpu", CPU)
+
+    def lock(self, plain: str, cpu: str, *, exact: bool = True) -> None:
+        (self.folder / "lock" / "torch.txt").write_text(str(Locked("torch", "2.13.0", "", (plain,), exact=exact)))
+        (self.folder / "lock" / "torch-cpu.txt").write_text(str(Locked("torch", "2.13.0+cpu", "", (cpu,))))
+
+    def install(self) -> tuple[str, str]:
+        """The text of the torch that make installs, or "", and what it says."""
+        bin_ = Path(sys.executable).parent
+        environment = outside_make(
+            PIP_NO_INDEX="1", PIP_FIND_LINKS=str(self.folder / "wheels"), PIP_CONFIG_FILE=os.devnull
+        )
+        command = ["make", "-f", "probe.mk", "into-a-folder", f"BIN={bin_}"]
+        done = subprocess.run(command, cwd=self.folder, env=environment, capture_output=True, text=True, check=False)
+        got = self.folder / "got" / "torch.py"
+        return got.read_text() if got.exists() else "", done.stderr
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> Index:
+    return Index(tmp_path)
+
+
+def test_torch_without_cuda_is_taken_where_the_lock_knows_it(index: Index) -> None:
+    index.lock(digest(index.plain), digest(index.cpu))
+    assert index.install()[0] == CPU
+
+
+def test_torch_as_an_index_has_it_is_taken_where_the_one_without_cuda_is_of_another_python(index: Index) -> None:
+    """The other build is newer in pip's order, and must not be what is held against the hashes."""
+    index.lock(digest(index.plain), DIGEST)
+    assert index.install()[0] == PLAIN
+
+
+def test_a_torch_that_is_not_named_exactly_would_be_the_other_build(index: Index) -> None:
+    """The null control of the story above: what === in lock/torch.txt is for."""
+    index.lock(digest(index.plain), DIGEST, exact=False)
+    got, told = index.install()
+    assert got == "" and "THESE PACKAGES DO NOT MATCH THE HASHES" in told
+    assert [line.exact for line in read("torch") if line.name == "torch"] == [True]
+
+
+def test_no_torch_is_taken_where_the_lock_knows_none_of_those_there(index: Index) -> None:
+    index.lock(DIGEST, DIGEST)
+    assert index.install()[0] == ""

@@ -68,7 +68,11 @@ def test_nothing_starts_with_python_that_was_not_known() -> None:
     """A .pth file runs whenever Python starts, so each is listed here with whose it is."""
     if sys.prefix == sys.base_prefix:
         pytest.skip("not a virtual environment: what starts here is the system's affair")
-    known = {"a1_coverage.pth": "coverage, for processes that tests start", "distutils-precedence.pth": "setuptools"}
+    known = {
+        "a1_coverage.pth": "coverage, for processes that tests start",
+        "distutils-precedence.pth": "setuptools",
+        "_virtualenv.pth": "virtualenv, where it made the environment; uv's too",
+    }
     version = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     found = {path.name for path in Path(sysconfig.get_paths()["purelib"]).glob("*.pth")}
     assert found - set(known) <= {f"__editable__.footnote-{version}.pth"}
