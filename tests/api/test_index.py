@@ -261,7 +261,8 @@ def test_a_word_that_comes_while_another_rebuild_runs_is_kept(
     encoder.go.clear()
     (source / "new.txt").write_text("A new quay was built in 1999.")
     first = client.post("/v1/index/rebuild").json()["job_id"]
-    while client.get(f"/v1/index/jobs/{first}").json()["phase"] != "embedding":
+    while (job := client.get(f"/v1/index/jobs/{first}").json())["phase"] != "embedding":
+        assert job["state"] == "running", job
         time.sleep(0.01)
     for path in source.glob("[0-5].txt"):
         path.unlink()
