@@ -101,8 +101,8 @@ def end_all(state: State) -> None:
 
 
 async def to_the_end(work: Callable[..., T], *arguments: object) -> T:
-    """``work`` on a thread, and begun even where the request has been ended while it waited for one: who sends something
-    to be kept need not wait to hear that it was."""
+    """``work`` on a thread, also where the request is ended before it has got one: who sends something to be kept need
+    not wait to hear that it was."""
     with anyio.CancelScope(shield=True):
         return await anyio.to_thread.run_sync(work, *arguments)
 

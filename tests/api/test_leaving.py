@@ -45,9 +45,7 @@ class Slow(FakeEncoder):
         return super().encode_query(text)
 
 
-def test_nobody_makes_suggestions_for_who_has_gone(
-    make_world: Callable[..., World], live: Live, folder: Path
-) -> None:
+def test_nobody_makes_suggestions_for_who_has_gone(make_world: Callable[..., World], live: Live, folder: Path) -> None:
     """A request without a body, which no route reads."""
     (folder / "faq.md").write_text(FAQ)
     encoder = Slow()
@@ -64,7 +62,9 @@ def test_nobody_makes_suggestions_for_who_has_gone(
     with httpx2.Client(base_url=url, timeout=30) as client:
 
         def left() -> int:
-            found = re.search(r'requests_total{route="/v1/suggestions",status="499"} (\S+)', client.get("/metrics").text)
+            found = re.search(
+                r'requests_total{route="/v1/suggestions",status="499"} (\S+)', client.get("/metrics").text
+            )
             return int(float(found[1])) if found else 0
 
         encoder.asked = 0

@@ -13,7 +13,8 @@ import pytest
 
 from tests.faults.campaign import Campaigns
 from tests.faults.clients import Crowd, Reply, ms, open_loop, quantile
-from tests.faults.servers import Process, Town, make_town, serving
+from tests.faults.processes import Process
+from tests.faults.servers import Town, make_town, serving
 
 pytestmark = pytest.mark.alone
 _TAKES_S = 0.05
@@ -103,7 +104,8 @@ def test_who_cannot_be_answered_is_told_so_and_the_others_are_answered(
                 times, sources = _KINDS[trial % len(_KINDS)]
                 takes_s = 0.0 if release and trial // len(_KINDS) % 2 else _TAKES_S
                 able, usual_s = capacity(server, takes_s, 200 if release else 60)
-                load = loaded(server, min(times * able, 1500), seconds, takes_s, sources)
+                rate = min(times * able, 1500)
+                load = loaded(server, rate, max(seconds, 3 * _WAITING / rate), takes_s, sources)
                 assert not load.faults(), f"trial {trial}: {load.faults()[:3]}"
                 loads.append(load)
                 kept.append(load.goodput / able)
