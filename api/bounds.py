@@ -37,12 +37,11 @@ class Bounded:
             detail = f"Headers and address are larger than {MAX_HEAD_BYTES} bytes."
             await _refuse(problems.problem(431, "The headers are too large", detail, path), scope, receive, send)
             return
-        headers = dict(scope["headers"])
-        if b"transfer-encoding" not in headers and headers.get(b"content-length", b"0") == b"0":
+        if not has_body(scope):
             await self._app(scope, receive, send)
             return
         # The server has seen to it that the length is a number.
-        refused, body = await self._read(receive, int(headers.get(b"content-length", b"0")), path)
+        refused, body = await self._read(receive, int(dict(scope["headers"]).get(b"content-length", b"0")), path)
         if refused is not None:
             await _refuse(refused, scope, receive, send)
         elif body is not None:
@@ -73,6 +72,12 @@ class Bounded:
             detail = f"The body is nested deeper than {MAX_JSON_DEPTH} levels."
             return problems.problem(422, "The request is not valid", detail, path), None
         return None, bytes(body)
+
+
+def has_body(scope: Scope) -> bool:
+    """Whether a body is to come, by what the headers announce."""
+    headers = dict(scope["headers"])
+    return b"transfer-encoding" in headers or headers.get(b"content-length", b"0") != b"0"
 
 
 def too_deep(body: bytes | bytearray) -> bool:

@@ -17,7 +17,7 @@ from typing import Any
 
 import structlog
 
-from api.jobs import Jobs
+from api.jobs import Job, Jobs
 from api.settings import Settings
 from eval.calibrate import Calibration, read_calibration
 from eval.codec import to_json
@@ -274,7 +274,6 @@ class Footnote:
         with self.library.pin() as generation:
             manifest = generation.manifest
             age = datetime.now(UTC) - datetime.fromisoformat(manifest.created_at)
-            job = self.jobs.running()
             return {
                 "generation": generation.name,
                 "created_at": manifest.created_at,
@@ -288,9 +287,16 @@ class Footnote:
                 "degraded": self.degraded,
                 "min_confidence": self.min_confidence,
                 "calibration": self._described_calibration(),
-                "job": job,
+                "job": self._job_to_tell(generation),
                 "last_report": self.last_report(generation),
             }
+
+    def _job_to_tell(self, generation: Generation) -> Job | None:
+        """The one that runs, or the last where it waits for a word about this index."""
+        job = self.jobs.telling()
+        if job is not None and job.vanished is not None and job.vanished.of != generation.manifest.counts["documents"]:
+            return None  # another process has built since
+        return job
 
     def _described_calibration(self) -> dict[str, Any] | None:
         with suppress(CalibrationError):  # the doctor tells; the threshold of the settings is used

@@ -1,23 +1,29 @@
 """How a request ends that does not end by itself: at its deadline, because the server stops, or because its client has
 gone.
 
-A client that is there is told. A stream that has begun ends with an ``error`` event, anything else with a problem."""
+A client that is there is told. A stream that has begun ends with an ``error`` event, anything else with a problem. What
+writes is not left off because its client has gone: see ``to_the_end``."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import anyio
+import anyio.to_thread
 import structlog
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
+from api.bounds import has_body
 from api.chat import data
 from api.guard import is_open
 from api.openai_errors import error_of, speaks_openai
 from api.sse import named
 from api.state import State
+
+T = TypeVar("T")
 
 _log = structlog.get_logger()
 _TELL_S = 1.0  # a client that does not read is not told
@@ -44,7 +50,7 @@ class Endings:
 
     async def _run(self, scope: Scope, receive: Receive, send: Send) -> None:
         reply = _Reply(send)
-        body = _Body(receive)
+        body = _Body(receive, empty=not has_body(scope))
         woken = anyio.Event()
         failed: Exception | None = None
         done = gone = False
@@ -94,14 +100,27 @@ def end_all(state: State) -> None:
         woken.set()
 
 
+async def to_the_end(work: Callable[..., T], *arguments: object) -> T:
+    """``work`` on a thread, also where the request is ended before it has got one: who sends something to be kept need
+    not wait to hear that it was."""
+    with anyio.CancelScope(shield=True):
+        return await anyio.to_thread.run_sync(work, *arguments)
+
+
 class _Body:
     """Passes on what is received of a request, and can wait for what comes after it: that the client has gone."""
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, *, empty: bool) -> None:
         self._receive = receive
         self._whole = anyio.Event()
+        self._owed = empty  # nobody reads a body that is empty, so it is not waited for, and given to who asks
+        if empty:
+            self._whole.set()
 
     async def receive(self) -> Message:
+        if self._owed:
+            self._owed = False
+            return {"type": "http.request", "body": b"", "more_body": False}
         message = await self._receive()
         if not message.get("more_body", False):
             self._whole.set()

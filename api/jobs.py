@@ -89,6 +89,14 @@ class Jobs:
         with self._lock:
             return self._jobs[self._running] if self._running else None
 
+    def telling(self) -> Job | None:
+        """The one that runs, or else the newest where it waits for a word: what a reader of the index is to be told."""
+        with self._lock:
+            if self._running:
+                return self._jobs[self._running]
+            newest = next(reversed(self._jobs.values()), None)
+            return newest if newest is not None and newest.state == "needs_confirmation" else None
+
     def wait(self, timeout_s: float | None = None) -> None:
         """Return when no job runs any more."""
         thread = self._thread

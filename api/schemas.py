@@ -186,7 +186,7 @@ class IndexStatus(BaseModel):
     )
     min_confidence: float = Field(description="below this confidence answers abstain")
     calibration: dict[str, Any] | None = Field(description="what footnote eval calibrate found; null when not in use")
-    job: Job | None
+    job: Job | None = Field(description="the running rebuild, or the last when it needs confirmation")
     last_report: dict[str, Any]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import anyio
+from anyio import from_thread
 
 from api.compose import Footnote
 from api.gate import Gate
@@ -54,6 +55,7 @@ class Suggester:
                 continue
             if len(kept) == WANTED or tries == _TRIES:
                 break
+            from_thread.check_cancelled()  # raises where nobody waits for it any more
             tries += 1
             if self._answers(made.question, generation):
                 kept.append(made.question)

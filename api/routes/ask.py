@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Annotated, Any
 
-import anyio
 from anyio import from_thread
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from api.citation_formats import formatted
+from api.endings import to_the_end
 from api.schemas import AskRequest, FeedbackRequest, Received, SearchRequest, SearchResponse
 from api.sse import named, to_sse
 from api.state import State, state_of
@@ -129,5 +129,5 @@ def describe(hit: Hit) -> dict[str, Any]:
 async def feedback(request: Request, body: FeedbackRequest) -> Received:
     """Remember a verdict on a recent answer, for the evaluation suite."""
     state = state_of(request)
-    await anyio.to_thread.run_sync(state.footnote.feedback, body.answer_id, body.verdict, body.comment)
+    await to_the_end(state.footnote.feedback, body.answer_id, body.verdict, body.comment)
     return Received()

@@ -7,6 +7,7 @@ from typing import Annotated
 import anyio
 from fastapi import APIRouter, Body, Request, Response
 
+from api.endings import to_the_end
 from api.jobs import Job
 from api.routes.ask import GENERATION_HEADER
 from api.schemas import IndexStatus, Published, RebuildRequest, RollbackRequest
@@ -45,4 +46,4 @@ async def job(request: Request, job_id: str) -> Job:
 async def rollback(request: Request, body: Annotated[RollbackRequest | None, Body()] = None) -> Published:
     """Serve the previous generation again, or the one named."""
     name = (body.generation or "") if body else ""
-    return Published(generation=await anyio.to_thread.run_sync(state_of(request).footnote.roll_back, name))
+    return Published(generation=await to_the_end(state_of(request).footnote.roll_back, name))

@@ -20,6 +20,7 @@ export class IndexPanel {
   #listed = null; // the generation they are of
   #titles = new Map();
   #following = null; // id of the job whose progress is shown
+  #confirmable = null; // id of the job whose deletions are shown
   #timer = 0;
   #published;
   #contents;
@@ -55,7 +56,7 @@ export class IndexPanel {
       this.#index = await getIndex();
       this.#describe();
       if (this.generation !== this.#listed || this.#index.source_changed) await this.#loadDocuments();
-      if (this.#index.job?.state === "running") this.#follow(this.#index.job);
+      if (!this.#following) this.#tellOf(this.#index.job);
     } catch (error) {
       if (error instanceof Unreachable) next = RETRY_MS;
       this.#describeFailure(error);
@@ -121,7 +122,7 @@ export class IndexPanel {
   }
 
   async #rebuild({ confirmDeletions = false } = {}) {
-    if (this.#following) return;
+    if (this.#following && !confirmDeletions) return; // a word is given whatever runs: the job that answers has it
     byId("job-problem").replaceChildren();
     byId("job-outcome").replaceChildren();
     try {
@@ -136,8 +137,20 @@ export class IndexPanel {
     this.#rebuild({ confirmDeletions: true });
   }
 
+  /** A job that nobody here need have asked for: the folder may be watched. */
+  #tellOf(job) {
+    if (job?.state === "running") this.#follow(job);
+    else if (job && job.job_id !== this.#confirmable) this.#conclude(job); // drawn again it would drop the focus
+    else if (!job && this.#confirmable) {
+      this.#confirmable = null;
+      byId("job-problem").replaceChildren(); // another has seen to it
+    }
+  }
+
+  /** Shows how far a job is, until it ends or another is followed. */
   async #follow(first) {
-    if (this.#following) return;
+    const isFollowed = () => this.#following === first.job_id;
+    if (isFollowed()) return;
     this.#following = first.job_id;
     byId("rebuild").setAttribute("aria-disabled", "true"); // not `disabled`, which would drop the focus
     byId("job").hidden = false;
@@ -149,19 +162,23 @@ export class IndexPanel {
         showProgress(job);
         await new Promise((resume) => setTimeout(resume, POLL_MS));
         job = await nextState(job);
+        if (!isFollowed()) return;
       }
       this.#conclude(job);
     } catch (error) {
-      byId("job-problem").replaceChildren(problemNotice(error));
+      if (isFollowed()) byId("job-problem").replaceChildren(problemNotice(error));
     } finally {
-      this.#following = null;
-      byId("rebuild").removeAttribute("aria-disabled");
-      byId("job").hidden = true;
+      if (isFollowed()) {
+        this.#following = null;
+        byId("rebuild").removeAttribute("aria-disabled");
+        byId("job").hidden = true;
+      }
     }
     await this.refresh();
   }
 
   #conclude(job) {
+    this.#confirmable = job.vanished ? job.job_id : null;
     byId("job-problem").replaceChildren();
     if (job.vanished) byId("job-problem").replaceChildren(deletionsNotice(job.vanished, () => this.#confirm()));
     else if (job.error) byId("job-problem").replaceChildren(problemNotice(new Problem(job.error)));
@@ -173,13 +190,14 @@ export class IndexPanel {
 async function nextState(job) {
   try {
     const next = await getJob(job.job_id);
-    byId("job-problem").replaceChildren();
+    if (job.noticed) byId("job-problem").replaceChildren(); // what else stands there may wait for a word
     return next;
   } catch (error) {
     if (!(error instanceof Unreachable)) throw error;
-    if (byId("job-problem").childElementCount === 0) byId("job-problem").replaceChildren(problemNotice(error));
+    const free = byId("job-problem").childElementCount === 0;
+    if (free) byId("job-problem").replaceChildren(problemNotice(error));
     await new Promise((resume) => setTimeout(resume, RETRY_MS));
-    return job;
+    return { ...job, noticed: job.noticed || free };
   }
 }
 

@@ -8,6 +8,7 @@ import os
 import pkgutil
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -70,6 +71,13 @@ def towns(make_world: Callable[..., World], tmp_path: Path) -> World:
     world = make_world(tmp_path / "towns")
     world.build()
     return world
+
+
+def wait_for(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to pass"
+        time.sleep(0.05)
 
 
 def routes() -> set[tuple[str, str]]:

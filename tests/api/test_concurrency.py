@@ -6,7 +6,7 @@ import re
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 from api.compose import Footnote
 from api.settings import Settings
 from rag.types import Event, PassagesFound, Question
-from tests.api.conftest import Live, events_of
+from tests.api.conftest import Live, events_of, wait_for
 from tests.conftest import World
 from tests.fakes import FakeEncoder
 
@@ -128,7 +128,14 @@ class Paced(Footnote):
 @pytest.fixture
 def paced(folder: Path, tmp_path: Path) -> Iterator[Paced]:
     encoder = FakeEncoder()
-    footnote = Paced(Settings(source=folder, data=tmp_path / "data", encoder=encoder.name, reader=False), encoder)
+    chosen = Settings(
+        source=folder,
+        data=tmp_path / "data",
+        encoder=encoder.name,
+        reader=False,
+        max_concurrent_per_key=0,  # more may ask at once than there are cores, however many these are
+    )
+    footnote = Paced(chosen, encoder)
     footnote.rebuild(lambda *_: None)
     yield footnote
     footnote.close()
@@ -174,13 +181,6 @@ def test_a_client_that_goes_away_lets_its_generation_go(paced: Paced, live: Live
         return "000001" not in paced.layout.names()
 
     wait_for(collected)
-
-
-def wait_for(condition: Callable[[], bool], timeout_s: float = 10.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come to pass"
-        time.sleep(0.05)
 
 
 def test_an_iterator_that_is_closed_early_lets_its_generation_go(world: World) -> None:

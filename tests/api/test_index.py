@@ -239,11 +239,31 @@ def test_a_rebuild_that_would_delete_much_waits_for_a_word(
         "of": 12,
         "sources": ["1.txt", "10.txt", "11.txt", *("2.txt", "3.txt", "4.txt")],
     }
-    assert client.get("/v1/index").json()["documents"] == 12
+    told = client.get("/v1/index").json()  # also to who did not ask for it
+    assert (told["documents"], told["job"]) == (12, asked)
     again = client.post("/v1/index/rebuild", json={"confirm_deletions": True}).json()
     done = finished(client, again["job_id"])
     assert (done["state"], len(done["report"]["deleted"])) == ("done", 6)
-    assert client.get("/v1/index").json()["documents"] == 6
+    told = client.get("/v1/index").json()
+    assert (told["documents"], told["job"]) == (6, None)
+
+
+def test_what_another_process_has_confirmed_waits_for_nobody(
+    make_world: Callable[..., World], tmp_path: Path, connect: Connect
+) -> None:
+    source = tmp_path / "boats"
+    source.mkdir()
+    for number in range(12):
+        (source / f"{number}.txt").write_text(f"Boat {number} lies at quay {number}.")
+    world = make_world(source)
+    world.build()
+    for path in source.glob("[0-5].txt"):
+        path.unlink()
+    client = connect(world.footnote)
+    asked = finished(client, client.post("/v1/index/rebuild").json()["job_id"])
+    assert client.get("/v1/index").json()["job"] == asked
+    make_world(source).build(confirm_deletions=True)
+    assert client.get("/v1/index").json()["job"] is None
 
 
 def test_a_word_that_comes_while_another_rebuild_runs_is_kept(
@@ -261,7 +281,8 @@ def test_a_word_that_comes_while_another_rebuild_runs_is_kept(
     encoder.go.clear()
     (source / "new.txt").write_text("A new quay was built in 1999.")
     first = client.post("/v1/index/rebuild").json()["job_id"]
-    while client.get(f"/v1/index/jobs/{first}").json()["phase"] != "embedding":
+    while (job := client.get(f"/v1/index/jobs/{first}").json())["phase"] != "embedding":
+        assert job["state"] == "running", job
         time.sleep(0.01)
     for path in source.glob("[0-5].txt"):
         path.unlink()

@@ -117,6 +117,25 @@ def test_deletions_are_named_and_wait_for_a_word(page: Page, live_server: LiveSe
     page.wait(lambda: page.fact("Documents") == "7")
 
 
+def test_deletions_that_nobody_here_asked_about_are_named_too(page: Page, live_server: LiveServer) -> None:
+    """As when the folder is watched."""
+    boats = [live_server.source / f"boat {number:02}.txt" for number in range(12)]
+    for number, path in enumerate(boats):
+        path.write_text(f"Boat {number} lies at quay {number}.\n")
+    live_server.footnote.rebuild(lambda *_: None)
+    for path in boats[:8]:
+        path.unlink()
+    live_server.footnote.jobs.start()
+    live_server.footnote.jobs.wait()
+    page.open("/")
+    page.open_drawer("index")
+    page.wait(lambda: "8 of 15 documents would be removed from the index" in page.text("#job-problem"))
+    live_server.footnote.rebuild(lambda *_: None, confirm_deletions=True)
+    page.run("document.dispatchEvent(new Event('visibilitychange'));")  # it looks again
+    page.wait(lambda: page.text("#job-problem") == "")
+    assert page.fact("Documents") == "7"
+
+
 def test_the_documents_are_filtered_by_name_and_by_state(page: Page, live_server: LiveServer) -> None:
     (live_server.source / "blank.txt").write_text("  \n")
     live_server.footnote.rebuild(lambda *_: None)

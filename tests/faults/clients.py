@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import json
 import math
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Self
 
@@ -26,6 +27,7 @@ class Reply:
     whole: bool
     seconds: float  # from when it was to be sent
     error: str = ""
+    begun: float = 0.0  # by time.monotonic()
 
     def json(self) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.body)
@@ -48,12 +50,26 @@ def request(path: str, body: dict[str, Any] | None = None) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode() + content
 
 
+def sent(address: str, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> tuple[int, str]:
+    """Status, and headers with body, of a request whose target goes as it is, without any tidying up."""
+    connection = http.client.HTTPConnection(address, timeout=30)
+    try:
+        connection.putrequest(method, target, skip_host="Host" in headers, skip_accept_encoding=True)
+        for name, value in {**headers, **({"Content-Length": str(len(body))} if body else {})}.items():
+            connection.putheader(name, value)
+        connection.endheaders(body or None)
+        response = connection.getresponse()
+        return response.status, str(response.getheaders()) + response.read().decode("utf-8", "replace")
+    finally:
+        connection.close()
+
+
 async def exchange(
     port: int, path: str, body: dict[str, Any] | None = None, *, source: str = "127.0.0.1", timeout_s: float = 60,
     due: float | None = None,
 ) -> Reply:  # fmt: skip
     """One request over a connection of its own. ``due`` is when it was to be sent, if not now."""
-    begun = time.monotonic() if due is None else due
+    begun = time.monotonic()
     received = bytearray()
     error = ""
     try:
@@ -67,7 +83,8 @@ async def exchange(
                 writer.transport.abort()
     except (OSError, TimeoutError) as failed:
         error = type(failed).__name__
-    return parsed(body or {}, bytes(received), time.monotonic() - begun, error)
+    took = time.monotonic() - (begun if due is None else due)
+    return replace(parsed(body or {}, bytes(received), took, error), begun=begun)
 
 
 def parsed(asked: dict[str, Any], received: bytes, seconds: float, error: str) -> Reply:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 
 from tests.faults.builders import Builders
 from tests.faults.campaign import Campaigns, Plan
@@ -35,6 +37,18 @@ def large_town(tmp_path_factory: pytest.TempPathFactory) -> Town:
 @pytest.fixture
 def campaign(request: pytest.FixtureRequest) -> Campaigns:
     return Campaigns(request.config.stash[_PLAN])
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Nothing is logged."""
+    structlog.configure(processors=[_drop])
+    yield
+    structlog.reset_defaults()
+
+
+def _drop(*_: object) -> Any:
+    raise structlog.DropEvent
 
 
 @pytest.fixture(scope="session")

@@ -106,6 +106,18 @@ class Abrupt(serving.Server):
         os._exit(0)
 
 
+class Dropping(serving.Server):
+    """Leaves in order, but drops whoever has had nothing of an answer yet: all plain questions."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        for connection in self.server_state.connections:
+            cycle: Any = getattr(connection, "cycle", None)
+            if cycle is not None and not cycle.response_started:
+                cycle.transport.abort()
+        super().handle_exit(sig, frame)
+
+
+SERVERS: dict[str, type[serving.Server]] = {"abrupt": Abrupt, "dropping": Dropping}
 VARIANTS: dict[str, type[Loaded]] = {
     "unpinned": Unpinned, "hoarding": Hoarding, "unaware": Unaware, "calling home": CallingHome
 }  # fmt: skip
@@ -118,7 +130,7 @@ def main(told: dict[str, Any]) -> None:
     patience = told.pop("patience_s", None)  # for heads, bodies and readers alike
     settings = Settings(**{"encoder": "fake", "port": 0, **told})
     footnote = VARIANTS.get(variant, Loaded)(settings, encoder=make_fake_encoder, reader=FakeReader)
-    if variant != "abrupt" and patience is None:
+    if variant not in SERVERS and patience is None:
         serving.run(footnote, update=False, grace_s=grace_s)
         return
 
@@ -127,8 +139,7 @@ def main(told: dict[str, Any]) -> None:
         read_s = READ_S if patience is None else patience
 
     app = create_app(footnote, BODY_S if patience is None else patience)
-    kind = Abrupt if variant == "abrupt" else serving.Server
-    server = kind(app, settings.host, settings.port, grace_s)
+    server = SERVERS.get(variant, serving.Server)(app, settings.host, settings.port, grace_s)
     server.config.load()
     server.config.http_protocol_class = Chosen
     server.run()

@@ -1,12 +1,9 @@
-"""Servers that campaigns load: documents that change with every build, processes, and what the kernel says of them."""
+"""What campaigns load: documents that change with every build, and servers over them."""
 
 from __future__ import annotations
 
 import json
-import re
 import shutil
-import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +15,8 @@ from index.build import build
 from index.generation import Generation, Layout, read_current
 from index.ingest import BuildOptions
 from tests.fakes import FakeEncoder
+from tests.faults.processes import Process, launched
 
-ROOT = Path(__file__).resolve().parents[2]
 _GATES = 12  # documents that another build finds changed, and that questions are about
 _TRADES = ("coopers", "weavers", "pilots", "bakers", "smiths", "porters", "dyers", "glaziers")
 _PLACES = ("Northquay", "Eastholm", "Sandwick", "Oldbridge", "Lower Fen", "Highmoor", "Saltmarsh", "Westering")
@@ -94,56 +91,11 @@ def make_town(where: Path, documents: int) -> Town:
     return town
 
 
-@dataclass
-class Process:
-    """A server, and what it holds."""
-
-    running: subprocess.Popen[str]
-    port: int
-    log: Path
-
-    def files(self) -> int:
-        return len(list(Path(f"/proc/{self.running.pid}/fd").iterdir()))
-
-    def threads(self) -> int:
-        return int(self._status("Threads"))
-
-    def memory_kib(self) -> int:
-        return int(self._status("VmRSS"))
-
-    def peak_kib(self) -> int:
-        return int(self._status("VmHWM"))
-
-    def stop(self, sig: int = signal.SIGTERM) -> None:
-        self.running.send_signal(sig)
-
-    def status(self, timeout_s: float = 60) -> int:
-        return self.running.wait(timeout_s)
-
-    def said(self) -> str:
-        """The errors it logged."""
-        return self.log.read_text("utf-8")
-
-    def _status(self, name: str) -> str:
-        found = re.search(rf"^{name}:\s+(\d+)", Path(f"/proc/{self.running.pid}/status").read_text(), re.MULTILINE)
-        assert found
-        return found[1]
-
-
 @contextmanager
 def serving(town: Town, **told: Any) -> Iterator[Process]:
     """A server over ``town`` on a free port; ``told`` are settings and what tests.faults.loaded_server takes."""
     log = town.data.with_name("server.log")
     asked = json.dumps({"source": str(town.source), "data": str(town.data), **told})
     command = [sys.executable, "-m", "tests.faults.loaded_server", asked]
-    with (
-        log.open("a") as errors,
-        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True) as running,
-    ):
-        try:
-            assert running.stdout is not None
-            said = re.search(r"http://[\d.]+:(\d+)", running.stdout.readline())
-            assert said, log.read_text("utf-8")
-            yield Process(running, int(said[1]), log)
-        finally:
-            running.kill()
+    with launched(command, log) as server:
+        yield server

@@ -6,8 +6,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import socket
 import stat
 import subprocess
 import sys
@@ -25,8 +23,8 @@ from tests.conftest import write_documents
 from tests.endpoint import endpoint, says
 from tests.faults.calls import needs_strace, reached, run, traced
 from tests.faults.campaign import Campaigns
+from tests.faults.processes import ROOT, Process, launched
 
-ROOT = Path(__file__).resolve().parents[2]
 _PATIENCE_S = 25  # what libraries have to tell, they tell after ten seconds
 QUESTION = "When was the harbour opened?"
 # Each route takes of it what it knows, or refuses it.
@@ -113,37 +111,29 @@ def write(place: Place) -> None:
 
 def serve(place: Place) -> None:
     """The server, each of its routes once, and a rebuild."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    command = [sys.executable, "-m", "api.cli", "serve", "--source", "documents", "--data", "data", "--port", str(port)]
-    url = f"http://127.0.0.1:{port}"
-    with (place.here / "out").open("wb") as out:
-        tracer = subprocess.Popen(
-            traced(place.log, command), env=place.environment, cwd=place.here, stdout=out, stderr=out
-        )
-        try:
-            deadline = time.monotonic() + 120
-            while call(url, "GET", "/readyz") != 200:
-                assert tracer.poll() is None and time.monotonic() < deadline, (place.here / "out").read_text()
-                time.sleep(0.1)
-            described = json.loads(urllib.request.urlopen(f"{url}/openapi.json", timeout=60).read())
-            tried = 0
-            for path, methods in described["paths"].items():
-                for method in methods:
-                    body = {
-                        "question": QUESTION,
-                        "query": QUESTION,
-                        "messages": [{"role": "user", "content": QUESTION}],
-                    }
-                    call(url, method.upper(), path.replace("{", "").replace("}", ""), None if method == "get" else body)
-                    tried += 1
-            assert tried > 10
-            assert call(url, "POST", "/v1/index/rebuild", {}) in (200, 202, 409)
-            time.sleep(_PATIENCE_S)
-        finally:
-            server = Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text().split()[0]
-            os.kill(int(server), signal.SIGTERM)
-            tracer.wait(60)
+    command = [sys.executable, "-m", "api.cli", "serve", "--source", "documents", "--data", "data", "--port", "0"]
+    before = traced(place.log, [])
+    with launched(command, place.here / "out", before=before, environment=place.environment, cwd=place.here) as server:
+        wait_until_ready(server)
+        described = json.loads(urllib.request.urlopen(f"{server.url}/openapi.json", timeout=60).read())
+        tried = 0
+        for path, methods in described["paths"].items():
+            for method in methods:
+                body = None if method == "get" else ANYTHING
+                call(server.url, method.upper(), path.replace("{", "").replace("}", ""), body)
+                tried += 1
+        assert tried > 10
+        assert call(server.url, "POST", "/v1/index/rebuild", {}) in (200, 202, 409)
+        time.sleep(_PATIENCE_S)
+        server.stop()
+        server.status()  # and what watched it has written all it saw
+
+
+def wait_until_ready(server: Process) -> None:
+    deadline = time.monotonic() + 120
+    while call(server.url, "GET", "/readyz") != 200:
+        assert server.running.poll() is None and time.monotonic() < deadline, server.said()
+        time.sleep(0.1)
 
 
 def call(url: str, method: str, path: str, body: object = None) -> int:

@@ -32,11 +32,12 @@ _HUNG_S = 60
 # Loads the index once a line it is sent, as a server that starts does, and says what came of it. What opens FAISS's
 # files and tantivy's is counted.
 _SERVER = """
-import json, sys
+import json, os, sys
 from pathlib import Path
 import faiss, structlog
 import index.generation, index.vectors
 from index.errors import FootnoteError
+from tests.faults.processes import memory_of
 from tests.faults.ruin import answers_of, library
 from tests.index.shelf import Shelf
 
@@ -60,7 +61,7 @@ if unchecked:
     index.generation.verify = lambda folder, expected="", unread=(): read_manifest(folder)
 
 def resident():
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4
+    return memory_of(os.getpid())["VmRSS"]
 
 for line in sys.stdin:
     opened.clear()

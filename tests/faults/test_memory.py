@@ -24,6 +24,7 @@ from index.search import make_query, search
 from index.types import EncodedPassage, IngestReport, Matrix
 from index.worker import build_in_child
 from tests.faults.campaign import Campaigns
+from tests.faults.processes import memory_of
 from tests.index.shelf import Shelf
 
 BOUND_MB = 352
@@ -68,8 +69,8 @@ class Watch(threading.Thread):
             for child in children():
                 with suppress(OSError, KeyError):  # it has ended meanwhile
                     sizes = memory_of(child)
-                    self.own = max(self.own, sizes["RssAnon"])
-                    self.resident = max(self.resident, sizes["VmHWM"])
+                    self.own = max(self.own, sizes["RssAnon"] >> 10)
+                    self.resident = max(self.resident, sizes["VmHWM"] >> 10)
 
 
 def children() -> Iterator[int]:
@@ -79,12 +80,6 @@ def children() -> Iterator[int]:
             parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
             if parent == os.getpid() and b"spawn_main" in (entry / "cmdline").read_bytes():
                 yield int(entry.name)
-
-
-def memory_of(process: int) -> dict[str, int]:
-    """The kernel's names for kinds of memory, and how many MiB there are of each."""
-    lines = [line.split() for line in Path(f"/proc/{process}/status").read_text("utf-8").splitlines()]
-    return {words[0].rstrip(":"): int(words[1]) >> 10 for words in lines if words[-1] == "kB"}
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,12 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 import schemathesis
-import structlog
 from fastapi import FastAPI
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import checks
@@ -25,18 +23,13 @@ from tests.conftest import World
 from tests.faults.campaign import Campaigns
 from tests.faults.leaks import leaks
 
+pytestmark = pytest.mark.usefixtures("quiet")
+
 _EXAMPLES = (6, 24)  # of an operation in a batch: on a push, and for a release
 _PHASES = (Phase.explicit, Phase.generate)  # what fails is told as it came, not made smaller for minutes
 # As in tests/api/test_described.py: that a question must have a word in it is more than a schema can say.
 _BEYOND = {path: [checks.positive_data_acceptance] for path in ("/v1/ask", "/v1/chat/completions")}
 Batch = tuple[str, str, GenerationMode]
-
-
-@pytest.fixture(autouse=True)
-def _no_logs() -> Iterator[None]:
-    structlog.configure(processors=[lambda *_: (_ for _ in ()).throw(structlog.DropEvent())])
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture

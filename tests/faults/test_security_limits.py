@@ -16,7 +16,6 @@ from typing import Any
 import anyio
 import httpx2
 import pytest
-import structlog
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -28,21 +27,13 @@ from api.settings import Settings
 from rag.types import Event, PassagesFound, Question
 from tests.conftest import World, serve
 from tests.faults.campaign import Campaigns
-from tests.faults.served import Served, served
+from tests.faults.configured_server import configured
+from tests.faults.processes import Process
+
+pytestmark = pytest.mark.usefixtures("quiet")
 
 JSON = {"Content-Type": "application/json"}
 OPENED = {"question": "When was the harbour opened?"}
-
-
-def _drop(*_: object) -> Any:
-    raise structlog.DropEvent
-
-
-@pytest.fixture(autouse=True)
-def _no_logs() -> Iterator[None]:
-    structlog.configure(processors=[_drop])
-    yield
-    structlog.reset_defaults()
 
 
 async def _ok(scope: Scope, receive: Receive, send: Send) -> None:
@@ -116,16 +107,13 @@ def test_a_body_is_read_as_far_as_the_bound(campaign: Campaigns) -> None:
     campaign.control("S4", "the bound", failed=failed, of=30)
 
 
-def memory_kb(server: Served) -> int:
-    status = Path(f"/proc/{server.running.pid}/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
-
-
-def pour(server: Served, size: int, chunked: bool) -> int:
+def pour(server: Process, size: int, chunked: bool) -> int:
     """Sends ``size`` bytes of body, as long as they are taken, and returns the status."""
-    host, _, port = server.address.partition(":")
     how = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % size
-    with socket.create_connection((host, int(port)), timeout=30) as connection, suppress(ConnectionError, TimeoutError):
+    with (
+        socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection,
+        suppress(ConnectionError, TimeoutError),
+    ):
         connection.sendall(
             b"POST /v1/ask HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + how + b"\r\n\r\n"
         )
@@ -139,18 +127,18 @@ def pour(server: Served, size: int, chunked: bool) -> int:
 
 def test_bodies_that_are_too_large_cost_no_memory(campaign: Campaigns, world: World, tmp_path: Path) -> None:
     with (
-        served(world.source, world.data, tmp_path / "log") as server,
+        configured(world.source, world.data, tmp_path / "log") as server,
         campaign("S4", "20 MB poured into a server", push=4, release=500) as trials,
     ):
         for _ in range(3):  # what a first refusal loads
             pour(server, 2 * MAX_BODY_BYTES, chunked=True)
-        before = memory_kb(server)
+        before = server.memory_kib()
         for trial in trials:
             assert pour(server, 20_000_000, chunked=trial % 2 == 0) in (0, 413), f"trial {trial}"
-        grown = memory_kb(server) - before
-        trials.note("kB more", grown)
+        grown = server.memory_kib() - before
+        trials.note("KiB more", grown)
         assert grown <= 5_000
-        assert httpx2.get(f"http://{server.address}/livez").status_code == 200
+        assert httpx2.get(f"{server.url}/livez").status_code == 200
         assert server.running.poll() is None
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import random
 import re
@@ -15,12 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
+import httpx2
 import pytest
 
 from tests.conftest import World
 from tests.faults.campaign import Campaigns
+from tests.faults.clients import sent
+from tests.faults.configured_server import configured
 from tests.faults.inputs import Input, inputs
-from tests.faults.served import ROOT, Served, served
+from tests.faults.processes import ROOT, Process
 
 CANARY = "canary-5c1e20"
 
@@ -50,20 +51,11 @@ def forms(target: Path) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def sent(address: str, asked: Input, text: str) -> tuple[int, str]:
-    """Status, and headers with body. The request line is sent as it is, without any tidying up."""
-    method, target, headers, body = asked.request(text)
-    target = re.sub(r"[\x00-\x20\x7f]", lambda found: quote(found.group()), target)
-    connection = http.client.HTTPConnection(address, timeout=30)
-    try:
-        connection.putrequest(method, target, skip_host="Host" in headers, skip_accept_encoding=True)
-        for name, value in {**headers, **({"Content-Length": str(len(body))} if body else {})}.items():
-            connection.putheader(name, value)
-        connection.endheaders(body or None)
-        response = connection.getresponse()
-        return response.status, str(response.getheaders()) + response.read().decode("utf-8", "replace")
-    finally:
-        connection.close()
+def tried(server: Process, place: Input, text: str) -> tuple[int, str]:
+    """Status, and headers with body, of a request with ``text`` in that place."""
+    method, target, headers, body = place.request(text)
+    target = re.sub(r"[\x00-\x20\x7f]", lambda found: quote(found.group()), target)  # or it would end the line
+    return sent(server.address, method, target, headers, body)
 
 
 # -- the oracle --------------------------------------------------------------------------------------------------------
@@ -104,7 +96,7 @@ def allowed(world: World) -> tuple[Path, ...]:
 
 
 @contextmanager
-def watched(world: World, tmp_path: Path) -> Iterator[tuple[Served, Opened]]:
+def watched(world: World, tmp_path: Path) -> Iterator[tuple[Process, Opened]]:
     if shutil.which("strace") is None:
         pytest.skip("no strace here to say what a server opens")
     calls = tmp_path / "opened.log"
@@ -120,18 +112,14 @@ def watched(world: World, tmp_path: Path) -> Iterator[tuple[Served, Opened]]:
         "-e",
         "trace=open,openat,openat2,execve,readlink",
     ]
-    with served(world.source, world.data, tmp_path / "server.log", before=before, planted=True) as server:
+    with configured(world.source, world.data, tmp_path / "server.log", before=before, planted=True) as server:
         opened = Opened(calls, allowed(world))
         opened.elsewhere()  # what starting took
         yield server, opened
 
 
-def described(server: Served) -> list[Input]:
-    connection = http.client.HTTPConnection(server.address, timeout=30)
-    connection.request("GET", "/openapi.json")
-    found = list(inputs(json.loads(connection.getresponse().read())))
-    connection.close()
-    return found
+def described(server: Process) -> list[Input]:
+    return list(inputs(httpx2.get(f"{server.url}/openapi.json").json()))
 
 
 # -- the campaign ------------------------------------------------------------------------------------------------------
@@ -150,11 +138,11 @@ def test_no_text_that_is_sent_becomes_a_path(campaign: Campaigns, world: World, 
     ):
         places = described(server)
         assert len({(place.method, place.path) for place in places}) > 12 and len(places) >= 40
-        sent(server.address, places[0], "x")
+        tried(server, places[0], "x")
         opened.elsewhere()  # what a first request loads
         for trial in trials:
             for place in places:
-                status, told = sent(server.address, place, every[trial])
+                status, told = tried(server, place, every[trial])
                 assert status < 500, f"trial {trial}: {place}, {every[trial]!r}: {status}"
                 assert CANARY not in told, f"trial {trial}: {place}, {every[trial]!r}"
                 requests += 1
@@ -168,7 +156,7 @@ def test_no_text_that_is_sent_becomes_a_path(campaign: Campaigns, world: World, 
         told_to = [f"../{canary.name}", f"..%2f{canary.name}", canary.as_posix(), f"..%2f..%2f{canary.name}"]
         seen = 0
         for text in told_to:
-            sent(server.address, planted, text)
+            tried(server, planted, text)
             seen += bool(opened.elsewhere())
         campaign.control("S8", "that ids are looked up, and no path is made of them", failed=seen, of=len(told_to))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import http.client
 import json
 import random
 import socket
@@ -15,7 +14,9 @@ from api.keys import add_key, keys_file
 from tests.conftest import World
 from tests.endpoint import endpoint, status
 from tests.faults.campaign import Campaigns
-from tests.faults.served import Served, served
+from tests.faults.clients import sent
+from tests.faults.configured_server import configured
+from tests.faults.processes import Process
 
 LLM_KEY, REMOTE_KEY, BAD_KEY = "sk-canary-llm-7d1f", "fn_canary-remote-7d1f", "fn_canary-bad-7d1f"
 URL_PART, QUESTION, COMMENT = "canary-address-7d1f", "canaryquestion7d1f", "canarycomment7d1f"
@@ -24,23 +25,13 @@ _NASTY = (_FORGED, "\x1b[2J\x1b]8;;http://evil.example\x07", "\r", "\0", "\x7f",
           "\ud83d", "\u202e")  # fmt: skip
 
 
-def sent(server: Served, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> str:
+def told_by(server: Process, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> str:
     """Headers and body of the response."""
-    connection = http.client.HTTPConnection(server.address, timeout=30)
-    try:
-        connection.putrequest(method, target, skip_accept_encoding=True)
-        for name, value in {**headers, "Content-Length": str(len(body))}.items():
-            connection.putheader(name, value)
-        connection.endheaders(body)
-        response = connection.getresponse()
-        return str(response.getheaders()) + response.read().decode("utf-8", "replace")
-    finally:
-        connection.close()
+    return sent(server.address, method, target, headers, body)[1]
 
 
-def raw(server: Served, data: bytes) -> str:
-    host, _, port = server.address.partition(":")
-    with socket.create_connection((host, int(port)), timeout=30) as connection, suppress(ConnectionError):
+def raw(server: Process, data: bytes) -> str:
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection, suppress(ConnectionError):
         connection.sendall(data)
         connection.shutdown(socket.SHUT_WR)
         return b"".join(iter(lambda: connection.recv(65_536), b"")).decode("utf-8", "replace")
@@ -48,7 +39,7 @@ def raw(server: Served, data: bytes) -> str:
 
 
 @contextmanager
-def running(world: World, tmp_path: Path) -> Iterator[tuple[Served, str]]:
+def running(world: World, tmp_path: Path) -> Iterator[tuple[Process, str]]:
     """A server that needs a key, whose LLM repeats its own in an error; and a key of the server's."""
     key = add_key(keys_file(world.data), "ana")
     with endpoint(status(401, b'{"error": {"message": "Incorrect API key: ' + LLM_KEY.encode() + b'"}}')) as llm:
@@ -57,11 +48,11 @@ def running(world: World, tmp_path: Path) -> Iterator[tuple[Served, str]]:
             "FOOTNOTE_REMOTE_KEY": REMOTE_KEY, "FOOTNOTE_LLM_URL": f"{llm.url}/{URL_PART}",
             "FOOTNOTE_MIN_CONFIDENCE": "0",
         }  # fmt: skip
-        with served(world.source, world.data, tmp_path / "server.log", environment=environment) as server:
+        with configured(world.source, world.data, tmp_path / "server.log", environment=environment) as server:
             yield server, key
 
 
-def a_request(server: Served, key: str, chance: random.Random) -> str:
+def a_request(server: Process, key: str, chance: random.Random) -> str:
     """Sends one, in which anything may be nasty, and returns what is told of it."""
     nasty = chance.choice(_NASTY)
     good = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
@@ -69,24 +60,26 @@ def a_request(server: Served, key: str, chance: random.Random) -> str:
     as_bytes = nasty.encode("utf-8", "replace")
     match chance.randrange(9):
         case 0:
-            return sent(server, "GET", f"/v1/documents/{quote(as_bytes)}", good)
+            return told_by(server, "GET", f"/v1/documents/{quote(as_bytes)}", good)
         case 1:
-            return sent(server, "GET", f"/{quote(as_bytes)}?{quote(as_bytes)}={BAD_KEY}", good)
+            return told_by(server, "GET", f"/{quote(as_bytes)}?{quote(as_bytes)}={BAD_KEY}", good)
         case 2:
-            return sent(server, "GET", "/v1/index", {"X-Api-Key": BAD_KEY, "User-Agent": f"a{odd}b"})
+            return told_by(server, "GET", "/v1/index", {"X-Api-Key": BAD_KEY, "User-Agent": f"a{odd}b"})
         case 3:
-            return sent(server, "GET", "/metrics", good)
+            return told_by(server, "GET", "/metrics", good)
         case 4:
             body = json.dumps({"question": f"When was the harbour opened? {QUESTION} {nasty}"}).encode()
-            return sent(server, "POST", "/v1/ask", good, body)
+            return told_by(server, "POST", "/v1/ask", good, body)
         case 5:
-            return sent(server, "POST", "/v1/index/rebuild", good)
+            return told_by(server, "POST", "/v1/index/rebuild", good)
         case 6:
             return raw(server, b"GET /" + as_bytes + b" HTTP/1.1\r\nHost: x\r\nX: " + BAD_KEY.encode() + b"\r\n\r\n")
         case 7:
             return raw(server, f"{BAD_KEY} {nasty}\r\n\r\n".encode("utf-8", "replace"))
         case _:
-            return sent(server, "POST", "/v1/ask", {**good, "X-Api-Key": BAD_KEY}, b'{"question": 1, "x": "' + as_bytes)
+            return told_by(
+                server, "POST", "/v1/ask", {**good, "X-Api-Key": BAD_KEY}, b'{"question": 1, "x": "' + as_bytes
+            )
 
 
 def is_line(line: str) -> bool:
@@ -110,13 +103,13 @@ def test_no_secret_is_told_and_no_line_of_the_log_is_forged(campaign: Campaigns,
             told.append(a_request(server, key, random.Random(trial)))
             assert not [one for one in secrets if one in told[-1]], f"trial {trial}"
         headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
-        answer = sent(server, "POST", "/v1/ask", headers, b'{"question": "harbour"}')
+        answer = told_by(server, "POST", "/v1/ask", headers, b'{"question": "harbour"}')
         given = json.loads(answer[answer.index("{") :])
         comment = json.dumps({"answer_id": given["answer_id"], "verdict": "up", "comment": COMMENT}).encode()
-        assert "received" in sent(server, "POST", "/v1/feedback", headers, comment)
-        settings = sent(server, "GET", "/v1/settings", headers)
-        metrics = sent(server, "GET", "/metrics", headers)
-    log = server.log.read_text("utf-8")
+        assert "received" in told_by(server, "POST", "/v1/feedback", headers, comment)
+        settings = told_by(server, "GET", "/v1/settings", headers)
+        metrics = told_by(server, "GET", "/metrics", headers)
+    log = server.said()
     lines = log.split("\n")[:-1]
     assert len([line for line in lines if '"request"' in line]) > 20
     assert [line for line in lines if not is_line(line)] == []

@@ -16,7 +16,8 @@ import pytest
 
 from tests.faults.campaign import Campaigns
 from tests.faults.clients import Crowd, exchange, ms, quantile, question, request
-from tests.faults.servers import Process, Town, make_town, serving
+from tests.faults.processes import Process
+from tests.faults.servers import Town, make_town, serving
 
 pytestmark = pytest.mark.alone
 _TAKES_S = 0.05

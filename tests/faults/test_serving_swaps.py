@@ -10,7 +10,8 @@ import pytest
 
 from tests.faults.campaign import Campaigns
 from tests.faults.clients import Crowd, Reply, exchange, fault_of, ms, quantile
-from tests.faults.servers import Process, Town, make_town, serving
+from tests.faults.processes import Process
+from tests.faults.servers import Town, make_town, serving
 
 pytestmark = pytest.mark.alone
 _PUSH_DOCUMENTS = 150

@@ -54,7 +54,7 @@ def test_a_second_writer_is_turned_away_at_once_and_a_dead_one_holds_nothing(she
         for attempt in (shelf.build, lambda: roll_back(shelf.layout)):
             with pytest.raises(Busy, match="Wait for it"):
                 attempt()
-        assert time.monotonic() - started < 1
+        assert time.monotonic() - started < 10  # it is held for 60
         assert shelf.ask("tide")  # readers are not kept out
         holder.send_signal(signal.SIGKILL)
         holder.wait()
