@@ -103,8 +103,10 @@ def end_all(state: State) -> None:
 async def to_the_end(work: Callable[..., T], *arguments: object) -> T:
     """``work`` on a thread, also where the request is ended before it has got one: who sends something to be kept need
     not wait to hear that it was."""
-    with anyio.CancelScope(shield=True):
-        return await anyio.to_thread.run_sync(work, *arguments)
+    result: T
+    with anyio.CancelScope(shield=True):  # which mypy takes for one that may swallow what is raised
+        result = await anyio.to_thread.run_sync(work, *arguments)
+    return result
 
 
 class _Body:

@@ -14,8 +14,8 @@ from api.gate import Gate
 from api.problems import problem, response
 from index.errors import CorruptGeneration
 from index.tokens import count_tokens
-from tests.api.conftest import Connect, Failing, Live, assert_openai_error
-from tests.api.test_concurrency import Paced, paced, publish, wait_for  # noqa: F401 - a fixture
+from tests.api.conftest import Connect, Failing, Live, assert_openai_error, wait_for
+from tests.api.test_concurrency import Paced, paced, publish  # noqa: F401 - a fixture
 from tests.conftest import HARBOUR, World
 
 OPENED = "When was the harbour opened?"

@@ -9,8 +9,7 @@ import httpx2
 import pytest
 
 from api.watch import Watcher
-from tests.api.conftest import Live
-from tests.api.test_concurrency import wait_for
+from tests.api.conftest import Live, wait_for
 from tests.conftest import World
 
 

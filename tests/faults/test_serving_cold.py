@@ -15,7 +15,8 @@ import pytest
 
 from tests.faults.campaign import Campaigns
 from tests.faults.clients import quantile
-from tests.faults.servers import ROOT, Town, make_town
+from tests.faults.processes import ROOT
+from tests.faults.servers import Town, make_town
 
 _TOOLS = [name for name in ("unshare", "strace") if shutil.which(name) is None]
 pytestmark = pytest.mark.skipif(
