@@ -7,7 +7,6 @@ import json
 import os
 import random
 import re
-import shutil
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.conftest import World
+from tests.faults.calls import no_strace
 from tests.faults.campaign import Campaigns
 from tests.faults.inputs import Input, inputs
 from tests.faults.served import ROOT, Served, served
@@ -105,8 +105,8 @@ def allowed(world: World) -> tuple[Path, ...]:
 
 @contextmanager
 def watched(world: World, tmp_path: Path) -> Iterator[tuple[Served, Opened]]:
-    if shutil.which("strace") is None:
-        pytest.skip("no strace here to say what a server opens")
+    if reason := no_strace():
+        pytest.skip(reason)
     calls = tmp_path / "opened.log"
     before = [
         "strace",
@@ -118,7 +118,7 @@ def watched(world: World, tmp_path: Path) -> Iterator[tuple[Served, Opened]]:
         "-o",
         str(calls),
         "-e",
-        "trace=open,openat,openat2,execve,readlink",
+        "trace=?open,openat,openat2,execve,?readlink,readlinkat",
     ]
     with served(world.source, world.data, tmp_path / "server.log", before=before, planted=True) as server:
         opened = Opened(calls, allowed(world))
