@@ -95,7 +95,10 @@ def read_manifest(folder: Path, expected_sha256: str = "") -> Manifest:
     damaged = CorruptGeneration(f"The manifest of generation {folder.name} is damaged.", remedy=REBUILD)
     try:
         with (folder / "MANIFEST.json").open("rb") as stream:
-            raw = stream.read(_MOST_BYTES)
+            size = os.fstat(stream.fileno()).st_size
+            if size > _MOST_BYTES:
+                raise damaged
+            raw = stream.read(size)  # Python sets aside at once whatever number it is told
     except FileNotFoundError as error:
         raise CorruptGeneration(f"Generation {folder.name} has no manifest.", remedy=REBUILD) from error
     except OSError as error:

@@ -114,7 +114,7 @@ def deeds(folder: str, parent: int) -> dict[str, Callable[[], object]]:
         "another's environment": lambda: Path(f"/proc/{parent}/environ").read_bytes(),
         "another's map": lambda: Path(f"/proc/{parent}/maps").read_bytes(),
         "another's memory as a file": lambda: Path(f"/proc/{parent}/mem").open("rb").read(1),
-        "another's root": lambda: os.listdir(f"/proc/{parent}/root/"),
+        "another's root": lambda: os.listdir(Path("/proc", str(parent), "root")),
         "another's working folder": lambda: os.listdir(f"/proc/{parent}/cwd/"),
         "one's own memory as a file": lambda: Path("/proc/self/mem").open("r+b"),
         "a key pressed": press_a_key,

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 CALLS = "connect,sendto,sendmsg,sendmmsg"
-needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
 
 _ADDRESS = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
 _FAMILY = re.compile(r"sa_family=(AF_\w+)")
 # Of this machine alone: files, and questions to the kernel about its own addresses.
 _INSIDE = {"AF_UNIX", "AF_LOCAL", "AF_NETLINK", "AF_UNSPEC"}
+
+
+@cache
+def no_strace() -> str:
+    """Why nothing can be traced here; "" where it can."""
+    if not shutil.which("strace"):
+        return "there is no strace"
+    tried = subprocess.run(
+        ["strace", "-f", "--seccomp-bpf", "-o", os.devnull, "true"], capture_output=True, check=False
+    )
+    return "" if tried.returncode == 0 else "strace may not trace here"
+
+
+needs_strace = pytest.mark.skipif(bool(no_strace()), reason=no_strace() or "it can be traced here")
 
 
 def traced(log: Path, command: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ out, of which some must fail.
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ class Plan:
     """How long a campaign goes on: without a share, its push count; with one, until its release count or the time."""
 
     share_s: float | None = None
-    record: Path | None = None  # JSON lines, one a campaign or control
+    record: Path | None = None  # JSON lines, one a campaign or control, and one a test that was skipped or failed
 
     def write(self, line: dict[str, Any]) -> None:
         """Adds a line to the record, where one is kept; several processes may."""
@@ -38,6 +39,27 @@ class Plan:
                 os.write(handle, (json.dumps(line) + "\n").encode())
             finally:
                 os.close(handle)
+
+
+@dataclass
+class Minutes:
+    """The time that the campaigns of this process share. What one leaves over goes to those that follow it.
+
+    With several processes nobody knows which campaigns are to be this one's: it goes by its part of them, and as long
+    as it does not run the only one, leaves as much again for one that it takes over from another process."""
+
+    seconds: float
+    campaigns: int  # of all processes
+    processes: int = 1
+    begun: float = field(default_factory=time.monotonic)
+    run: int = 0
+
+    def share(self) -> float:
+        """How many seconds the campaign that is about to run has."""
+        left = max(0.0, self.seconds - (time.monotonic() - self.begun))
+        to_run = math.ceil(self.campaigns / self.processes) - self.run
+        self.run += 1
+        return left / max(to_run, 1 if self.processes == 1 else 2)
 
 
 @dataclass

@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 
+from tests.faults.calls import CALLS
 from tests.faults.clients import exchange
 
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
@@ -22,7 +23,7 @@ _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 0x1
 def main(trace: str, command: list[str]) -> int:
     loopback_up()
     begun = time.monotonic()
-    watched = ["-e", "signal=none", "-e", "trace=connect,sendto"]
+    watched = ["-e", "signal=none", "-e", f"trace={CALLS}"]
     traced = ["strace", "-D", "-f", "--seccomp-bpf", "-qq", *watched, "-o", trace, *command]
     with subprocess.Popen(traced, stdout=subprocess.PIPE, text=True) as running:
         try:

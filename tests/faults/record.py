@@ -21,6 +21,7 @@ ROOT = Path(__file__).resolve().parents[2]
 RECORD = ROOT / "docs" / "fault-record.md"
 # Campaigns that measure what a server does under load have the machine to themselves, after the others.
 _ALONE_SHARE = 0.3
+_REASON_CHARS = 200
 
 
 def main() -> int:
@@ -58,7 +59,7 @@ def _about() -> dict[str, str]:
 
 
 def render(lines: Sequence[Mapping[str, Any]], *, minutes: float, took: float, about: Mapping[str, str]) -> str:
-    """The record as Markdown: campaigns and their counts, then the null controls."""
+    """The record as Markdown: campaigns and their counts, the null controls, and what failed or was skipped."""
     campaigns = sorted((line for line in lines if line["kind"] == "campaign"), key=_order)
     controls = sorted((line for line in lines if line["kind"] == "control"), key=_order)
     out = [
@@ -68,7 +69,8 @@ def render(lines: Sequence[Mapping[str, Any]], *, minutes: float, took: float, a
         f"{about['cores']} cores, in {took:.0f} minutes. What each row is for stands in "
         "[failure-modes.md](failure-modes.md).",
         "",
-        "A campaign ends at its release count or when its share of the minutes is spent. No failure in n trials bounds "
+        "A campaign ends at its release count or when its share of the minutes is spent; what it leaves over goes to "
+        "those that follow. No failure in n trials bounds "
         "the rate of failure at 3/n, with 95 % confidence.",
         "",
         "| row | what was tried | trials | of | held | seconds | counted |",
@@ -89,11 +91,26 @@ def render(lines: Sequence[Mapping[str, Any]], *, minutes: float, took: float, a
         "|---|---|---|---|",
     ]
     out += [f"| {line['row']} | {line['what']} | {line['failed']} | {line['of']} |" for line in controls]
+    out += _untried(lines, "failed", "Failed", "Tests that failed, some of them before or after their trials.")
+    out += _untried(lines, "skipped", "Skipped", "What the machine that wrote this could not try, and why.")
     return "\n".join(out) + "\n"
 
 
+def _untried(lines: Sequence[Mapping[str, Any]], kind: str, title: str, what: str) -> list[str]:
+    found = sorted((line for line in lines if line["kind"] == kind), key=_order)
+    if not found:
+        return []
+    rows = (f"| {line['row']} | {line['what']} | {_in_a_cell(line['reason'])} |" for line in found)
+    return ["", f"## {title}", "", what, "", "| row | test | reason |", "|---|---|---|", *rows]
+
+
+def _in_a_cell(reason: str) -> str:
+    first = next(iter(reason.strip().splitlines()), "")
+    return first[:_REASON_CHARS].replace("|", "\\|")
+
+
 def _order(line: Mapping[str, Any]) -> tuple[str, int, str]:
-    return line["row"][0], int("".join(filter(str.isdigit, line["row"])) or 0), line["what"]
+    return line["row"][:1], int("".join(filter(str.isdigit, line["row"])) or 0), line["what"]
 
 
 if __name__ == "__main__":

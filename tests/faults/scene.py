@@ -47,7 +47,7 @@ class State:
     __hash__ = None  # type: ignore[assignment]
 
 
-def state_of(generation: Generation) -> State:
+def _state_in(generation: Generation) -> State:
     encoder = FakeEncoder()
     hits = {question: search(generation, [make_query(question, encoder)], k=10) for question in QUESTIONS}
     return State(
@@ -56,13 +56,13 @@ def state_of(generation: Generation) -> State:
     )
 
 
-def served(data: Path, *, named: bool = True) -> State | None:
+def state_of(data: Path, *, named: bool = True) -> State | None:
     """What a server that starts now would serve, None for nothing; it must be whole and, if ``named``, CURRENT's."""
     library = Library(data, encoder="fake")
     try:
         with library.pin() as generation:
             assert not named or (library.corrupt, library.degraded) == (0, ""), library.degraded
-            return state_of(generation)
+            return _state_in(generation)
     except NoGeneration:
         return None
     finally:
@@ -127,7 +127,7 @@ class Scene:
 
     def check(self, *, named: bool = True) -> bool:
         """Served is the state before or the one after, and never another; whether it is the one after."""
-        found = served(self.data, named=named)
+        found = state_of(self.data, named=named)
         assert found in (self.before, self.after), "neither the index before nor the one after"
         return found == self.after
 
@@ -136,7 +136,7 @@ class Scene:
         ended, _ = self.run(what=what)
         assert not ended.error and not ended.killed, ended
         assert stray(self.data) == []
-        assert served(self.data) == (self.after if what != "gc" else self.before)
+        assert state_of(self.data) == (self.after if what != "gc" else self.before)
 
 
 def in_leaps(count: int) -> list[int]:
@@ -156,7 +156,7 @@ def make_scene(tmp_path: Path, builders: Builders, how: str) -> Scene:
         shelf.build(**options)
         shelf.write("nets.txt", "A net is mended on Mondays.")
         shelf.build(**options)  # two generations: the third has the first deleted
-        scene.before = served(shelf.data)
+        scene.before = state_of(shelf.data)
     shelf.write("nets.txt" if how != "extended" else "boats.txt", _CHANGE)
     scene.after = undisturbed(scene, tmp_path, clean=how != "extended")
     return scene
@@ -168,7 +168,7 @@ def undisturbed(scene: Scene, tmp_path: Path, *, clean: bool) -> State | None:
     if not clean:
         shutil.copytree(scene.template, other.data)
     other.build(**scene.options)
-    found = served(other.data)
+    found = state_of(other.data)
     if not clean:
         assert (other.live_folder / "vectors.faiss").stat().st_nlink > 1, "nothing was extended"
     return found
@@ -181,7 +181,7 @@ def with_old_generations(scene: Scene) -> None:
     for number in range(2):
         shelf.write("nets.txt", f"A net is mended on day {number}.")
         shelf.build()
-    scene.before = served(shelf.data)
+    scene.before = state_of(shelf.data)
     for one in held:
         assert one is not None
         one.close()

@@ -129,7 +129,7 @@ class Stepped:
         return stepped
 
 
-def served(shelf: Shelf) -> dict[str, str]:
+def texts_served(shelf: Shelf) -> dict[str, str]:
     library = Library(shelf.data, encoder="fake")
     try:
         with library.pin() as generation:
@@ -143,7 +143,7 @@ def served(shelf: Shelf) -> dict[str, str]:
 def problem_of(shelf: Shelf, data: Path, allowed: list[dict[str, str]]) -> str:
     found = Shelf(shelf.source, data)
     try:
-        return "" if served(found) in allowed else "another index than the one published"
+        return "" if texts_served(found) in allowed else "another index than the one published"
     except (FootnoteError, AssertionError, OSError) as error:
         return f"{type(error).__name__}: {error}"
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from tests.faults.campaign import Campaigns
-from tests.faults.scene import Scene, in_leaps, served, stray, with_old_generations
+from tests.faults.scene import Scene, in_leaps, state_of, stray, with_old_generations
 from tests.faults.syscalls import Fault
 
 MakeScene = Callable[[str], Scene]
@@ -51,9 +51,9 @@ def test_a_clean_up_that_is_struck_leaves_whole_generations_and_is_done_by_the_n
             ended, watch = scene.run(Fault(at, error), "gc")
             left = stray(scene.data)  # and every generation that is listed is whole
             assert watch.struck is not None and (ended.killed or ended.error or not left), (trial, str(watch.struck))
-            assert served(scene.data) == scene.before
+            assert state_of(scene.data) == scene.before
             scene.recover("gc")
-            assert scene.run()[0].published and served(scene.data) == scene.after
+            assert scene.run()[0].published and state_of(scene.data) == scene.after
         trials.note("calls of a collection", calls)
 
 

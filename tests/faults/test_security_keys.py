@@ -1,7 +1,11 @@
 """How long a key is looked at tells nothing about it: neither how much of it is right, nor which of the keys it is.
 
 One measurement at p < 0.01 sees a difference once in a hundred times where there is none, so a difference counts only
-when three measurements, one after the other, see it the same way round."""
+when three measurements, one after the other, see it the same way round.
+
+On a push the measurements are made and noted, and none of them fails: with so few samples a busy machine decides. What
+a push holds is that a clumsy comparison is seen, and that every key is compared by its hash. Time itself is held for a
+release."""
 
 from __future__ import annotations
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import select
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -108,11 +110,11 @@ def test_a_body_is_read_as_far_as_the_bound(campaign: Campaigns) -> None:
 
 
 def pour(server: Process, size: int, chunked: bool) -> int:
-    """Sends ``size`` bytes of body, as long as they are taken, and returns the status."""
+    """Sends ``size`` bytes of body, as long as they are taken, and returns the status; 0 where none could be read."""
     how = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % size
     with (
         socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection,
-        suppress(ConnectionError, TimeoutError),
+        suppress(ConnectionError),
     ):
         connection.sendall(
             b"POST /v1/ask HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n" + how + b"\r\n\r\n"
@@ -121,6 +123,8 @@ def pour(server: Process, size: int, chunked: bool) -> int:
         with suppress(ConnectionError):
             for _ in range(size // len(piece)):
                 connection.sendall(b"%x\r\n%b\r\n" % (len(piece), piece) if chunked else piece)
+                if select.select([connection], [], [], 0)[0]:
+                    break  # it has answered
         return int(connection.recv(65_536).split()[1])
     return 0  # cut off while it was still sending
 
@@ -132,12 +136,16 @@ def test_bodies_that_are_too_large_cost_no_memory(campaign: Campaigns, world: Wo
     ):
         for _ in range(3):  # what a first refusal loads
             pour(server, 2 * MAX_BODY_BYTES, chunked=True)
-        before = server.memory_kib()
+        before, said = server.memory_kib(), Counter[int]()
         for trial in trials:
-            assert pour(server, 20_000_000, chunked=trial % 2 == 0) in (0, 413), f"trial {trial}"
+            said[pour(server, 20_000_000, chunked=trial % 2 == 0)] += 1
+            assert set(said) <= {0, 413}, f"trial {trial}: {said}"
         grown = server.memory_kib() - before
         trials.note("KiB more", grown)
-        assert grown <= 5_000
+        trials.note("told 413", said[413])
+        assert said[413]  # the others were cut off while they were still sending
+        if trials.plan.share_s is not None:  # after a few, what a server has is as much as it needs once
+            assert grown <= 5_000
         assert httpx2.get(f"{server.url}/livez").status_code == 200
         assert server.running.poll() is None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import random
 import re
-import shutil
 import sys
 import sysconfig
 from collections.abc import Iterator
@@ -17,6 +16,7 @@ import httpx2
 import pytest
 
 from tests.conftest import World
+from tests.faults.calls import no_strace
 from tests.faults.campaign import Campaigns
 from tests.faults.clients import sent
 from tests.faults.configured_server import configured
@@ -97,8 +97,8 @@ def allowed(world: World) -> tuple[Path, ...]:
 
 @contextmanager
 def watched(world: World, tmp_path: Path) -> Iterator[tuple[Process, Opened]]:
-    if shutil.which("strace") is None:
-        pytest.skip("no strace here to say what a server opens")
+    if reason := no_strace():
+        pytest.skip(reason)
     calls = tmp_path / "opened.log"
     before = [
         "strace",
@@ -110,7 +110,7 @@ def watched(world: World, tmp_path: Path) -> Iterator[tuple[Process, Opened]]:
         "-o",
         str(calls),
         "-e",
-        "trace=open,openat,openat2,execve,readlink",
+        "trace=?open,openat,openat2,execve,?readlink,readlinkat",
     ]
     with configured(world.source, world.data, tmp_path / "server.log", before=before, planted=True) as server:
         opened = Opened(calls, allowed(world))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
@@ -13,17 +12,16 @@ from typing import Any
 
 import pytest
 
+from tests.faults.calls import needs_strace, reached
 from tests.faults.campaign import Campaigns
 from tests.faults.clients import quantile
 from tests.faults.processes import ROOT
 from tests.faults.servers import Town, make_town
 
-_TOOLS = [name for name in ("unshare", "strace") if shutil.which(name) is None]
-pytestmark = pytest.mark.skipif(
-    bool(_TOOLS) or os.geteuid() != 0, reason="needs root, unshare and strace to take the network away and to watch"
-)
-_OUT = re.compile(r"(?:connect|sendto)\(.*?sa_family=AF_(?:INET6?|NETLINK).*")
-_HOME = re.compile(r'"127\.|"::1"|sin6?_addr=inet_addr\("127\.')
+pytestmark = [
+    pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("unshare"), reason="needs root and unshare"),
+    needs_strace,
+]
 
 
 def started(town: Town, where: Path, command: list[str]) -> tuple[dict[str, Any], list[str]]:
@@ -38,7 +36,7 @@ def started(town: Town, where: Path, command: list[str]) -> tuple[dict[str, Any]
         pytest.skip("this machine lets nobody have a network of their own")
     assert ran.returncode == 0, ran.stderr
     said: dict[str, Any] = json.loads(ran.stdout)
-    return said, [line for line in trace.read_text().splitlines() if _OUT.search(line) and not _HOME.search(line)]
+    return said, list(reached(trace))
 
 
 def with_fakes(town: Town, **told: Any) -> list[str]:

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from tests.faults.calls import no_strace
 from tests.faults.campaign import Campaigns
 from tests.faults.disks import needs
 from tests.index.shelf import Shelf
@@ -50,13 +51,6 @@ try:
 except FootnoteError as error:
     print(json.dumps({"error": type(error).__name__, "stale": 0, "deleted": 0}))
 """
-
-
-def no_strace() -> str:
-    if not shutil.which("strace"):
-        return "there is no strace"
-    traced = subprocess.run(["strace", "-o", os.devnull, "true"], capture_output=True, check=False)
-    return "" if traced.returncode == 0 else "strace may not trace here"
 
 
 @dataclass
@@ -163,6 +157,11 @@ def without_permission(lost: Lost, trial: int, *, protected: bool = True) -> lis
 @pytest.fixture
 def as_nobody(lost: Lost) -> Lost:
     needs("" if os.geteuid() == 0 else "only root can become another user")
+    started = subprocess.run(  # as the parser's process is
+        [sys.executable, "-c", "import index.parse"], user=NOBODY, group=NOBODY, extra_groups=[], check=False,
+        capture_output=True,
+    )  # fmt: skip
+    needs("" if started.returncode == 0 else "another user cannot run Python from where it is installed here")
     lost.user = NOBODY
     return lost
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.scene import Scene, in_leaps, served
+from tests.faults.scene import Scene, in_leaps, state_of
 from tests.faults.syscalls import EVERY, Fault
 
 MakeScene = Callable[[str], Scene]
@@ -47,7 +47,7 @@ def test_a_call_that_it_refuses_is_not_made(scene: Scene) -> None:
     scene.set_up()
     ended, watch = scene.run(Fault(1, errno.EIO, among=frozenset({"rename"})))
     assert str(watch.struck) == "rename of CURRENT" and ended.error == "DiskFailed"
-    assert served(scene.data) == scene.before
+    assert state_of(scene.data) == scene.before
 
 
 def test_a_process_is_killed_before_the_call_and_makes_no_other(scene: Scene) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import tracemalloc
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
@@ -186,6 +187,22 @@ def test_a_damaged_current_leads_to_the_newest_whole_generation(two: Shelf, cont
 
 def test_brackets_within_brackets_are_no_manifest(two: Shelf) -> None:
     (two.live_folder / "MANIFEST.json").write_bytes(b"[" * 200_000)
+    with library(two) as opened:
+        assert served(opened)[0] == "000001"
+
+
+def test_a_manifest_is_read_into_as_much_memory_as_it_is_long(two: Shelf) -> None:
+    """A build may have little, and a server has better use for it."""
+    tracemalloc.start()
+    try:
+        manifests.read_manifest(two.live_folder)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_longer_than_manifests_are_is_not_read(two: Shelf) -> None:
+    os.truncate(two.live_folder / "MANIFEST.json", 1 << 40)  # most of it takes no room on the disk
     with library(two) as opened:
         assert served(opened)[0] == "000001"
 
