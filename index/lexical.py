@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 import tantivy
 
+from index.disk import let_shortage_pass
 from index.errors import CorruptGeneration
 from index.linking import link
 from index.manifest import REBUILD
@@ -139,6 +140,7 @@ def _whole() -> Iterator[None]:
     except BaseException as error:
         if not isinstance(error, ValueError) and type(error).__name__ != "PanicException":
             raise
+        let_shortage_pass(error)
         raise CorruptGeneration("The lexical index cannot be read.", remedy=REBUILD) from error
 
 
