@@ -35,7 +35,10 @@ def let_shortage_pass(error: BaseException) -> None:
     """Raises again what says only that this process, or the machine, has no memory, file handles or room left: of what
     was to be read it says nothing."""
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno in _SHORT):
-        raise error
+        try:
+            raise error
+        finally:
+            del error  # this frame and the error would hold each other, and with them what is open
     if getattr(error, "sqlite_errorname", "") == "SQLITE_IOERR_NOMEM":
         raise MemoryError(str(error)) from error
     for code in _SHORT:
@@ -90,7 +93,10 @@ def _library_says(error: BaseException, code: int) -> bool:
     """FAISS and tantivy have no kinds of errors for what the system said; their words hold it, in words of theirs."""
     if type(error) is RuntimeError:
         return "faiss" in str(error) and os.strerror(code) in str(error)
-    return type(error) is ValueError and f"(os error {code})" in str(error)  # as Rust writes it
+    # Rust writes it in one of two ways.
+    return type(error) is ValueError and any(
+        words in str(error) for words in (f"(os error {code})", f"Os {{ code: {code},")
+    )
 
 
 def _concerns(error: BaseException, data: Path) -> bool:

@@ -165,7 +165,8 @@ class LexicalIndex:
         with _whole():
             try:
                 self._searcher = _searcher(folder)
-            except ValueError:
+            except ValueError as error:
+                let_shortage_pass(error)
                 # tantivy makes a file to lock wherever it opens an index. Where none can be made, it is given a folder
                 # of links, which may go once the files are open.
                 with TemporaryDirectory(prefix="footnote-lexical-") as links:

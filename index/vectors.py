@@ -206,7 +206,7 @@ class RowsOnDisk:
 
     def _read(self, handle: int, into: Matrix | Vector, row: int) -> None:
         """Fill ``into`` with what begins at ``row``."""
-        if os.preadv(handle, [into], row * self._size) != into.nbytes:
+        if os.preadv(handle, [into.data], row * self._size) != into.nbytes:
             raise OSError(errno.EIO, os.strerror(errno.EIO), str(self._path))
 
 

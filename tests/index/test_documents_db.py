@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from index.errors import CorruptGeneration
+from index.errors import CorruptGeneration, NeedsConfirmation
 from index.generation import Generation
 from index.store import Store
-from tests.index.shelf import Shelf, library, served
+from tests.index.shelf import Shelf, grow, library, served
 from tests.index.test_generation import rewrite_manifest
 
 
@@ -37,21 +38,29 @@ def test_a_generation_without_documents_is_damaged_and_the_one_before_is_served(
 
 
 def test_a_build_passes_over_a_list_of_documents_that_cannot_be_opened(
-    two: Shelf, monkeypatch: pytest.MonkeyPatch
+    empty_shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is gone from the folder is asked about by the newest list that can be read."""
-    for name in two.layout.names():
-        (two.layout.generation(name) / "vectors.faiss").write_bytes(b"junk")
+    for number in range(12):
+        empty_shelf.write(f"{number}.txt", f"Entry {number} of the log.")
+    empty_shelf.build()
+    grow(empty_shelf, 1)
+    for name in empty_shelf.layout.names():
+        (empty_shelf.layout.generation(name) / "vectors.faiss").write_bytes(b"junk")
     real = sqlite3.connect
+    newest = f"{empty_shelf.live}/documents.db"
 
-    def refusing(database: str, **options: Any) -> sqlite3.Connection:
-        if f"{two.live}/documents.db" in database:
+    def refusing(database: str | Path, **options: Any) -> sqlite3.Connection:
+        if newest in str(database):
             raise sqlite3.OperationalError("unable to open database file")
         return real(database, **options)
 
     monkeypatch.setattr(sqlite3, "connect", refusing)
-    (two.source / "lamps.txt").unlink()
-    assert two.build().deleted == ("lamps.txt",)
+    for number in range(6):
+        (empty_shelf.source / f"{number}.txt").unlink()
+    with pytest.raises(NeedsConfirmation) as caught:
+        empty_shelf.build()
+    assert caught.value.served == 12
 
 
 @pytest.mark.parametrize(("column", "value"), [("n_tokens", 1), ("key", b"of another passage")])

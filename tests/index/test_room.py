@@ -145,7 +145,7 @@ def test_copies_count_once(library: Shelf) -> None:
 @pytest.mark.parametrize("suffix", ["eml", "docx", "pptx", "xlsx", "epub"])
 def test_what_may_be_pictures_and_attachments_is_not_taken_for_text(empty_shelf: Shelf, suffix: str) -> None:
     path = empty_shelf.write(f"large.{suffix}", bytes(1_000_000))
-    assert 0 < estimated(empty_shelf) < path.stat().st_size / 5
+    assert 0 < estimated(empty_shelf) < path.stat().st_size / 2
 
 
 def fill(monkeypatch: pytest.MonkeyPatch) -> None:
