@@ -53,7 +53,8 @@ def test_a_build_passes_over_a_list_of_documents_that_cannot_be_opened(
     def refusing(database: str | Path, **options: Any) -> sqlite3.Connection:
         if newest in str(database):
             raise sqlite3.OperationalError("unable to open database file")
-        return real(database, **options)
+        opened: sqlite3.Connection = real(database, **options)
+        return opened
 
     monkeypatch.setattr(sqlite3, "connect", refusing)
     for number in range(6):
