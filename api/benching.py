@@ -21,11 +21,11 @@ from eval.benchmarks import BENCHMARKS, Benchmark, Outcome, Result, load_benchma
 from eval.benchmarks.files import write_documents
 from eval.benchmarks.grounding import GROUNDING, load_claims, measure_checker
 from eval.evidence import resolve
-from eval.files import replace_file
 from eval.run import ask_cases
 from eval.types import Record, ResolvedSuite, Suite
 from index.build import Progress
 from index.encode import load_encoder
+from index.files import replace_file
 from index.generation import Layout
 from index.types import Encoder
 from rag.answer import AnswerOptions, final

@@ -281,7 +281,7 @@ def eval_compare(
     """What changed between two runs of one suite, question by question, and whether it can be chance."""
     from eval.compare import compare, read_run
     from eval.compare_page import comparison_html
-    from eval.files import replace_file
+    from index.files import replace_file
 
     found = compare(read_run(before), read_run(after))
     if out is not None:

@@ -227,6 +227,7 @@ class Footnote:
             confirm_deletions=confirm_deletions,
             threads=settings.threads,
             max_memory_mb=settings.max_memory_mb,
+            check_room=settings.check_room,
         )
 
     def rebuild(

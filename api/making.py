@@ -16,10 +16,10 @@ from eval.calibrate import FORMAT, Calibration, Sureness, between, choose_thresh
 from eval.cases import load_suite
 from eval.errors import SuiteError
 from eval.evidence import resolve
-from eval.files import replace_file
 from eval.generate import GENERATED, Inquire, generate
 from eval.inquire import inquire
 from eval.types import Case
+from index.files import replace_file
 from index.generation import Generation
 from index.network import load_tokenizer
 from index.types import Passage, Sentence

@@ -108,6 +108,7 @@ class Settings(BaseSettings):
     max_text_chars: int = Field(20_000_000, ge=1, description="files with a longer text are skipped")
     max_pages: int = Field(5_000, ge=1, description="pages read of a PDF")
     max_memory_mb: int = Field(0, ge=0, description="memory that a build may take, in MiB; 0 for no bound")
+    check_room: bool = Field(True, description="refuse a build when the disk seems to have too little room for it")
     parse_memory_mb: int = Field(1_024, ge=256, description="memory one file may take to read; beyond it is skipped")
     parse_cpu_s: int = Field(30, ge=1, description="seconds of computing one file may take to read")
     parse_wall_s: int = Field(45, ge=1, description="seconds one file may take to read")

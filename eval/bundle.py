@@ -14,8 +14,8 @@ from typing import Any
 
 from eval.codec import from_json, to_json
 from eval.errors import BundleError
-from eval.files import replace_file
 from index.errors import SkipFile
+from index.files import replace_file
 from index.parse import PARSER_VERSION, Limits
 from index.parse.sandbox import Sandbox, SandboxLimits
 from rag.types import Answer, AnswerSentence, Citation

@@ -15,9 +15,9 @@ from statistics import median
 
 from eval.codec import from_json, to_json
 from eval.errors import CalibrationError, SuiteError
-from eval.files import replace_file
 from eval.statistics import estimate_mean
 from eval.types import Estimate
+from index.files import replace_file
 
 FORMAT = 1
 MIN_CASES = 10  # of each kind; with fewer, one case moves the threshold

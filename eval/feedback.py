@@ -9,8 +9,8 @@ from typing import Any
 
 from eval.cases import TO_REVIEW, load_suite
 from eval.errors import SuiteError
-from eval.files import replace_file
 from eval.types import Case
+from index.files import replace_file
 
 
 def cases_of(feedback: Path) -> list[tuple[Case, str]]:

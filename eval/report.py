@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from eval.codec import to_json
-from eval.files import replace_file
 from eval.junit import junit_xml
 from eval.page import report_html
 from eval.types import Record, Summary
+from index.files import replace_file
 
 REPORTS = ("summary.json", "junit.xml", "report.html")
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from eval.evidence import resolve
 from eval.explain import explain, ungrounded
-from eval.files import replace_file
 from eval.measures import DECISIVE, QUOTATIONS, measure_case
 from eval.records import RECORDS, append_record, record_line, run_key, unfinished_records
 from eval.report import REPORTS, write_reports
 from eval.summary import summarise
 from eval.types import Corpus, Failure, Record, ResolvedCase, ResolvedSuite, Suite, Summary
+from index.files import replace_file
 from rag.types import Answer, Question
 from rag.verify import Checker
 

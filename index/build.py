@@ -11,29 +11,28 @@ import json
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-
-import structlog
 
 from index import lexical
 from index.changes import look, unchanged
 from index.embed import embed
 from index.errors import CorruptGeneration, IncompatibleIndex, NoGeneration
 from index.extend import Base, base_of, is_worth_extending, linked, no_base, take_over
+from index.files import replace_file
 from index.generation import (
     Generation,
     Layout,
     adopt,
+    afterwards,
     collect,
     hold_back,
     newest_whole,
     publish,
     read_current,
-    replace_file,
     sweep,
     writer_lock,
 )
@@ -48,8 +47,6 @@ from index.store_writer import Writer
 from index.types import Encoder, GateOutcome, IngestReport, Skipped
 from index.vectors import VectorCard
 from index.walk import FoundFile, walk
-
-_log = structlog.get_logger()
 
 Gate = Callable[[Generation, Generation | None, IngestReport], GateOutcome]
 """Given a generation that is ready to be published, the one to be replaced, and the report: whether it may be. It says
@@ -67,8 +64,8 @@ def build(
 
     A generation that does not pass ``gate`` is held back and the live one stays. When nothing changed nothing is
     published and the report names the live generation. Raises SourceError when the folder is missing or holds no
-    document, NeedsConfirmation when much of what is served is gone from it, Busy when another process writes, DiskFull
-    and ReadOnly when the disk does not take what is to be written."""
+    document, NeedsConfirmation when much of what is served is gone from it, Busy when another process writes, DiskFull,
+    ReadOnly and DiskFailed when the disk does not take what is to be written."""
     started = time.monotonic()
     layout = Layout(options.data)
     with writer_lock(layout):
@@ -87,7 +84,8 @@ def build(
             if report is not None and _is_live(layout, previous, encoder):
                 named = "" if options.plan else report.generation
                 return _ended(layout, options, replace(report, generation=named, seconds=_since(started)), journal)
-            if not options.plan:
+            # Where nothing that is there can be served, as of an older format, a full disk leaves things no worse.
+            if options.check_room and not options.plan and (found is not None or not layout.names()):
                 texts = previous if fits(previous, options, encoder) else None
                 make_sure_of_room(layout, scanned.files, texts, scanned.base, encoder)
             ingest, report = _ingest(options, encoder, previous, served, scanned, staged, journal, progress)
@@ -103,7 +101,7 @@ def build(
                     progress("publishing", 0, 0)
                     adopt(layout, staged, report.generation)
                     publish(layout, report.generation, digest)
-                    with _afterwards():
+                    with afterwards():
                         collect(layout, report.generation)
                 else:
                     hold_back(layout, staged)
@@ -125,23 +123,13 @@ def _ended(layout: Layout, options: BuildOptions, report: IngestReport, journal:
     """``report``, kept beside the generations unless it is of a plan."""
     if options.plan:
         return report
-    with _afterwards():
+    with afterwards():
         if report.published or report.gate is None:  # what was held back is asked for again
             shutil.rmtree(layout.held, ignore_errors=True)  # of an earlier state of the folder
             journal.discard()
-    with _afterwards():
+    with afterwards():
         replace_file(layout.report, json.dumps(asdict(report), indent=1) + "\n")
     return report
-
-
-@contextmanager
-def _afterwards() -> Iterator[None]:
-    """For what is done when the matter is decided: the generation is live whether or not this succeeds, and the next
-    build does it again. An error of the disk is logged, and does not make the build one that failed."""
-    try:
-        yield
-    except OSError as error:
-        _log.warning("tidying_failed", reason=str(error))
 
 
 def _since(started: float) -> float:
@@ -154,13 +142,11 @@ def _last_known_files(layout: Layout) -> dict[bytes, KnownFile]:
     for name in reversed(layout.names()):
         path = layout.generation(name) / "documents.db"
         if path.is_file():
-            store = Store(path.resolve())
             try:
-                return store.known_files()
+                with closing(Store(path.resolve())) as store:
+                    return store.known_files()
             except CorruptGeneration:
                 continue
-            finally:
-                store.close()
     return {}
 
 

@@ -60,7 +60,7 @@ def _write_index(folder: Path, dim: int, extended: Generation | None, exact_rows
     """From the rows in passages.f32: the index, or the tail that follows the one of ``extended``."""
     rows = vectors.RowsOnDisk(folder / _PASSAGES, dim)
     if extended is None:
-        sentences = vectors.mapped(folder / SENTENCES, dim, np.float16)
+        sentences = vectors.mapped(folder / SENTENCES, dim)
         asked = sentences[:: max(1, len(sentences) // _QUERIES)].astype(np.float32)
         return write_passages(folder / VECTORS, rows, asked, exact_rows=exact_rows)
     if len(rows):

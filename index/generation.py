@@ -13,7 +13,6 @@ data/
 from __future__ import annotations
 
 import fcntl
-import os
 import re
 import shutil
 from collections.abc import Container, Iterator, Sequence
@@ -24,11 +23,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+import structlog
 
-from index.disk import told
+from index.disk import CANNOT_BE_WRITTEN, let_shortage_pass, told
 from index.errors import Busy, CorruptGeneration, IncompatibleIndex, NoGeneration, NotFound
+from index.files import fsync, replace_file
 from index.lexical import LexicalIndex
-from index.manifest import REBUILD, fsync, verify
+from index.manifest import REBUILD, verify
 from index.store import Store
 from index.vectors import PassageVectors, SentenceVectors
 
@@ -37,7 +38,8 @@ SENTENCES, SENTENCES_TAIL = "sentences.f16", "sentences.tail.f16"
 # Read no further than it can be long, whatever lies there; and a name becomes a path, so it is held to its form.
 _CURRENT_BYTES = 100
 _CURRENT = re.compile(rb"(?P<name>[0-9]{6,12}) (?P<digest>[0-9a-f]{64})\s*")
-UNLOADABLE = (ValueError, TypeError, LookupError, AttributeError, RuntimeError, MemoryError, OverflowError, OSError)
+_UNLOADABLE = (ValueError, TypeError, LookupError, AttributeError, RuntimeError, OverflowError, OSError)
+_log = structlog.get_logger()
 KEPT = 2  # newest generations kept, beside the live one and any that is being read
 
 
@@ -99,17 +101,6 @@ def publish(layout: Layout, name: str, manifest_sha256: str) -> None:
     replace_file(layout.current, f"{name} {manifest_sha256}\n")
 
 
-def replace_file(path: Path, text: str) -> None:
-    """Give ``path`` new content: at any instant it holds the old text or the new one, whole."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as stream:
-        stream.write(text)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(path)
-    fsync(path.parent)
-
-
 def adopt(layout: Layout, staged: Path, name: str) -> None:
     """Give a sealed folder its place among the generations."""
     staged.rename(layout.generation(name))
@@ -136,8 +127,19 @@ def accept(layout: Layout) -> str:
         digest = sha256((layout.held / "MANIFEST.json").read_bytes()).hexdigest()
         adopt(layout, layout.held, name)
         publish(layout, name, digest)
-        collect(layout, name)
+        with afterwards():
+            collect(layout, name)
         return name
+
+
+@contextmanager
+def afterwards() -> Iterator[None]:
+    """For what is done when the matter is decided: the generation is live whether or not this succeeds, and the next
+    build does it again. An error of the disk is logged, and what was done does not become something that failed."""
+    try:
+        yield
+    except OSError as error:
+        _log.warning("tidying_failed", reason=str(error))
 
 
 # -- reading ---------------------------------------------------------------------------------------------------------
@@ -155,6 +157,7 @@ def read_current(layout: Layout) -> tuple[str, str]:
             "Nothing has been indexed yet.", remedy="Run footnote index --source DIR, then ask again."
         ) from error
     except OSError as error:
+        let_shortage_pass(error)
         raise CorruptGeneration(f"CURRENT cannot be read ({error.strerror}).", remedy=REBUILD) from error
     if found is None:
         raise CorruptGeneration("CURRENT is damaged.", remedy=REBUILD)
@@ -165,8 +168,8 @@ class Generation:
     """A published generation, verified and loaded. Nothing in it changes; safe to use from threads."""
 
     def __init__(self, folder: Path, expected_sha256: str = "", *, in_memory: bool = True) -> None:
-        """Raises CorruptGeneration before anything damaged is loaded. Not ``in_memory``, passage vectors stay on disk:
-        enough for a build, which copies them."""
+        """Raises CorruptGeneration before anything damaged is loaded, and MemoryError or OSError for want of memory or
+        file handles. Not ``in_memory``, passage vectors stay on disk: enough for a build, which copies them."""
         self.folder = folder
         self.manifest = verify(folder, expected_sha256)
         self.name = self.manifest.name
@@ -174,11 +177,13 @@ class Generation:
         self.store = Store((folder / "documents.db").resolve())
         try:
             self._load()
-        # What has its hash and cannot be loaded all the same was not made by a build.
-        except (*UNLOADABLE, CorruptGeneration) as error:
+        except (CorruptGeneration, MemoryError):
             self.close()
-            if isinstance(error, CorruptGeneration):
-                raise
+            raise
+        # What has its hash and cannot be loaded all the same was not made by a build.
+        except _UNLOADABLE as error:
+            self.close()
+            let_shortage_pass(error)
             raise CorruptGeneration(
                 f"Generation {self.name} cannot be loaded ({type(error).__name__}).", remedy=REBUILD
             ) from error
@@ -217,8 +222,9 @@ class Generation:
 @contextmanager
 def writer_lock(layout: Layout) -> Iterator[None]:
     """Held by whoever builds, publishes, rolls back or deletes. Raises Busy at once when another process has it; the
-    kernel frees it when its holder dies. Until then, what the disk refuses leaves as DiskFull or ReadOnly."""
-    with told(), _lock_file(layout) as stream:
+    kernel frees it when its holder dies. Until then, what the disk refuses leaves as DiskFull, ReadOnly or
+    DiskFailed."""
+    with told(layout.data), _lock_file(layout) as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -241,8 +247,10 @@ def lease(layout: Layout, name: str) -> IO[str] | None:
     try:
         (layout.data / "leases").mkdir(exist_ok=True)
         stream = (layout.data / "leases" / name).open("a")
-    except OSError:  # a read-only data folder: nobody can delete from it either
-        return None
+    except OSError as error:
+        if error.errno not in CANNOT_BE_WRITTEN:
+            raise
+        return None  # files that are open, or mapped, outlive their deletion
     fcntl.flock(stream, fcntl.LOCK_SH)
     return stream
 

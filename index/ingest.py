@@ -58,6 +58,7 @@ class BuildOptions:
     confirm_deletions: bool = False  # of more documents than vanish unless something is wrong
     threads: int = 0  # encoder threads; 0: one a core
     max_memory_mb: int = 0  # that a build in a child may take; 0: no bound
+    check_room: bool = True  # refuse to begin when the disk seems too full
     extend_from: int = EXTEND_FROM  # passages from which an update extends the generation before
     exact_rows: int = EXACT_ROWS  # passages up to which every vector is looked at in a search
 

@@ -16,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 import tantivy
 
+from index.disk import let_shortage_pass
 from index.errors import CorruptGeneration
 from index.linking import link
 from index.manifest import REBUILD
@@ -139,6 +140,7 @@ def _whole() -> Iterator[None]:
     except BaseException as error:
         if not isinstance(error, ValueError) and type(error).__name__ != "PanicException":
             raise
+        let_shortage_pass(error)
         raise CorruptGeneration("The lexical index cannot be read.", remedy=REBUILD) from error
 
 
@@ -163,7 +165,8 @@ class LexicalIndex:
         with _whole():
             try:
                 self._searcher = _searcher(folder)
-            except ValueError:
+            except ValueError as error:
+                let_shortage_pass(error)
                 # tantivy makes a file to lock wherever it opens an index. Where none can be made, it is given a folder
                 # of links, which may go once the files are open.
                 with TemporaryDirectory(prefix="footnote-lexical-") as links:

@@ -40,7 +40,8 @@ class Library:
 
     ``refresh`` looks at CURRENT (one stat) and, when it was replaced, loads the new generation beside the old one and
     swaps. A generation that does not verify is never served: the newest whole one is, and ``corrupt`` counts it. When
-    none can be loaded, the one in memory stays, and ``degraded`` says why."""
+    none can be loaded, the one in memory stays, and ``degraded`` says why; for want of memory or file handles too, and
+    then the next ``refresh`` tries again."""
 
     def __init__(self, data: Path, *, encoder: str) -> None:
         self.layout = Layout(data)
@@ -106,6 +107,13 @@ class Library:
                 # What is in memory is whole: go on with it until CURRENT is replaced again.
                 self.degraded, self._seen = error.message, seen
                 _log.error("generation_not_loaded", reason=error.message)
+                return
+            except (MemoryError, OSError) as error:
+                if self._loaded is None:
+                    raise
+                # No word on what CURRENT names: it is tried again, and not only when CURRENT is replaced.
+                self.degraded = "There is not enough memory, or too few files may be open, to load the live generation."
+                _log.error("generation_not_loaded", reason=repr(error))
                 return
             with self._swap:
                 old, self._loaded, self._seen = self._loaded, fresh, seen

@@ -12,11 +12,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from index.disk import let_shortage_pass
 from index.errors import CorruptGeneration, IncompatibleIndex
+from index.files import fsync
 
 FORMAT_VERSION = 3
 REBUILD = "Run footnote index --full to build it again from the source folder."
 _HASH_BLOCK = 1 << 20
+_MOST_THREADS = 8  # more read no faster, and each takes a stack and an arena of memory
 _MOST_BYTES = 1 << 29  # of a manifest that is read; a million documents make about 150 MB
 
 
@@ -48,14 +51,6 @@ def _hash_file(path: Path) -> str:
         while block := stream.read(_HASH_BLOCK):
             digest.update(block)
     return digest.hexdigest()
-
-
-def fsync(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _files_of(folder: Path) -> list[Path]:
@@ -102,6 +97,7 @@ def read_manifest(folder: Path, expected_sha256: str = "") -> Manifest:
     except FileNotFoundError as error:
         raise CorruptGeneration(f"Generation {folder.name} has no manifest.", remedy=REBUILD) from error
     except OSError as error:
+        let_shortage_pass(error)
         raise CorruptGeneration(f"The manifest of generation {folder.name} cannot be read.", remedy=REBUILD) from error
     if expected_sha256 and sha256(raw).hexdigest() != expected_sha256:
         raise damaged
@@ -127,7 +123,7 @@ def read_manifest(folder: Path, expected_sha256: str = "") -> Manifest:
 
 def verify(folder: Path, expected_sha256: str = "", unread: Container[str] = ()) -> Manifest:
     """Read every file but ``unread`` back against the manifest. Raises CorruptGeneration naming the first that
-    differs."""
+    differs; OSError and MemoryError when there are no file handles or memory to read with."""
     manifest = read_manifest(folder, expected_sha256)
     present = {path.relative_to(folder).as_posix() for path in _files_of(folder)}
     for name in sorted(present ^ set(manifest.files)):
@@ -139,11 +135,12 @@ def verify(folder: Path, expected_sha256: str = "", unread: Container[str] = ())
         try:
             return path.stat().st_size == entry["size"] and (name in unread or _hash_file(path) == entry["sha256"])
         except OSError as error:  # a bad sector, or a file that went away meanwhile
+            let_shortage_pass(error)
             raise CorruptGeneration(
                 f"{name} of generation {folder.name} cannot be read ({error.strerror}).", remedy=REBUILD
             ) from error
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="verify") as pool:
+    with ThreadPoolExecutor(min(_MOST_THREADS, len(os.sched_getaffinity(0))), thread_name_prefix="verify") as pool:
         for name, whole in zip(manifest.files, pool.map(is_whole, manifest.files), strict=True):
             if not whole:
                 raise CorruptGeneration(f"{name} of generation {folder.name} is damaged.", remedy=REBUILD)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from index.errors import DiskFull
@@ -20,8 +20,9 @@ _MARGIN = 1.5  # an estimate may be wrong, and others write to the disk meanwhil
 # Vectors lie in the index and in the journal, those of passages a third time while the index is made.
 _TEXT_BYTES = 1.2
 _CHARS_A_SENTENCE, _CHARS_A_TOKEN = 100, 3  # of a window; few passages fill it
-# Rather too little than too much where pictures may be: a disk that fills all the same costs no more than that build.
-_SHARE_OF_TEXT = {"html": 0.3, "pdf": 0.02, "docx": 0.2, "pptx": 0.02, "xlsx": 0.3, "epub": 0.3}  # others: all of it
+# Rather too little than too much where pictures or attachments may be: a disk that fills all the same costs no more
+# than that build.
+_SHARE_OF_TEXT = {"html": 0.3, **dict.fromkeys(("pdf", "docx", "pptx", "xlsx", "epub", "eml"), 0.02)}  # others: all
 _SENTENCE_BYTES, _PASSAGE_BYTES = 2, 4  # a dimension: float16, float32
 
 
@@ -31,13 +32,15 @@ def make_sure_of_room(
     """Raises DiskFull when the disk has less free than one and a half times what this build is likely to write.
 
     ``previous`` is the generation whose texts count, ``base`` what is taken over from it."""
-    wanted = estimate(files, previous, base, encoder) - _size(layout.journal)  # what lies there is not written again
+    # What lies in the journal is not written again; what it holds of another encoder is written over.
+    wanted = estimate(files, previous, base, encoder) - _size(layout.journal)
     total, _, free = shutil.disk_usage(layout.data)
     if total and free < _MARGIN * wanted:  # some file systems of networks do not tell
         raise DiskFull(
             f"The build needs about {_shown(_MARGIN * wanted)} on the disk of the data folder, and {_shown(free)} is"
             " free. Nothing was written.",
-            remedy="Free some (footnote generations gc), or have the data folder on a larger disk.",
+            remedy="Free some (footnote generations gc), or have the data folder on a larger disk; or set"
+            " FOOTNOTE_CHECK_ROOM=false to have the build go on until the disk is full.",
         )
 
 
@@ -46,11 +49,12 @@ def estimate(files: Sequence[FoundFile], previous: Generation | None, base: Base
     plain = _growth(encoder.dim, encoder.window)
     growth = {fmt: share * plain for fmt, share in _SHARE_OF_TEXT.items()}
     if previous is None:
-        return round(sum(_grown(file, growth, plain) for file in files))
+        return round(sum(n_bytes * growth.get(fmt, plain) for fmt, n_bytes in _bytes(files).items()))
     known = previous.store.known_files()
-    seen = {path: file.stat for path, file in known.items()}
-    seen |= {path: stat for path, (stat, _) in previous.store.known_skips().items() if path not in known}
-    to_read = [file for file in files if seen.get(file.path) != file.stat]
+    seen = {FoundFile(path, file.stat) for path, file in known.items()}
+    seen |= {FoundFile(path, stat) for path, (stat, _) in previous.store.known_skips().items() if path not in known}
+    # A file that was renamed, touched or restored is one that is new and one that is gone: only what is beyond counts.
+    coming, going = _bytes(set(files) - seen), _bytes(seen - set(files))
     # How many passages a byte of each format makes here, and what a passage takes here: twice its vectors, as above.
     passages, sizes = Counter[str](), Counter[str]()
     for file in known.values():
@@ -63,17 +67,22 @@ def estimate(files: Sequence[FoundFile], previous: Generation | None, base: Base
         kept = sum(taken.get(name, 0) for name in ("documents.db", SENTENCES_TAIL, VECTORS_TAIL))
     else:
         kept = sum(taken.values()) + taken[VECTORS]
-    return round(kept + sum(_grown(file, growth, plain) for file in to_read))
+    return round(kept + sum(n_bytes * growth.get(fmt, plain) for fmt, n_bytes in (coming - going).items()))
+
+
+def _bytes(files: Iterable[FoundFile]) -> Counter[str]:
+    """Bytes of each format. Of files of one format that are equally long one counts: they are likely to be copies,
+    whose text is kept once."""
+    found = Counter[str]()
+    for fmt, size in {(format_of(file.suffix), file.stat.size) for file in files}:
+        found[fmt] += size
+    return found
 
 
 def _growth(dim: int, window: int) -> float:
     """Bytes that one byte of plain text comes to."""
     sentence, passage = 2 * _SENTENCE_BYTES / _CHARS_A_SENTENCE, 3 * _PASSAGE_BYTES / (_CHARS_A_TOKEN * window)
     return _TEXT_BYTES + dim * (sentence + passage)
-
-
-def _grown(file: FoundFile, growth: dict[str, float], plain: float) -> float:
-    return file.stat.size * growth.get(format_of(file.suffix), plain)
 
 
 def _size(path: Path) -> int:

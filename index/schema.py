@@ -52,13 +52,21 @@ def content_digest(*fields: str | int) -> bytes:
 
 
 def passage_digest(
-    content: bytes, start: int, end: int, place: Place, sentences: Iterable[tuple[int, int, str, Place]], text: str
+    content: bytes,
+    key: bytes,
+    numbers: tuple[int, int, int],
+    place: Place,
+    sentences: Iterable[tuple[int, int, str, Place]],
+    text: str,
 ) -> bytes:
-    """Vouches for all that is shown of a passage: its words, where they stand, and of which ``content`` (its digest)
-    they are. With the document's id, which names path and bytes, it holds a citation together."""
+    """Vouches for all that is shown of a passage: its words, where they stand (``numbers``: start, end, tokens), and of
+    which ``content`` (its digest) they are; and for the embedding key by which the next build finds its vectors. With
+    the document's id, which names path and bytes, it holds a citation together.
+
+    No digest covers a document's size, whether it is stale, and of what it is a duplicate."""
     places = [(a, b, kind, place_fields(where)) for a, b, kind, where in sentences]
-    digest = sha256(content)
-    digest.update(json.dumps([start, end, place_fields(place), places]).encode())
+    digest = sha256(content + key)
+    digest.update(json.dumps([*numbers, place_fields(place), places]).encode())
     digest.update(text.encode())
     return digest.digest()
 

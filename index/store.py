@@ -15,7 +15,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from index.disk import let_shortage_pass
 from index.errors import CorruptGeneration, NotFound
+from index.manifest import REBUILD
 from index.schema import (
     INDEXES,
     SCHEMA,
@@ -30,7 +32,6 @@ from index.schema import (
 from index.types import Document, Passage, PassageSpan, Place, Sentence, SentenceSpan, Skipped
 from index.walk import Stat, printable
 
-_REBUILD = "Run footnote index --full to build it again from the source folder."
 _ROWS_AT_A_TIME = 1_000  # of a table that is read through
 _DOCUMENT = (
     "SELECT d.document_id, d.path, d.source, c.title, c.format, c.bytes_sha256, c.text_sha256, d.size, c.n_chars,"
@@ -45,8 +46,17 @@ class Store:
     """A published documents.db. Opened immutable: SQLite takes no lock and writes nothing. Safe to use from threads."""
 
     def __init__(self, path: Path) -> None:
+        """Raises CorruptGeneration when it cannot be opened, and OSError for want of file handles."""
         self._path = path
-        self._db = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+        try:
+            with path.open("rb"):  # SQLite says that it cannot open a file, and not why
+                pass
+            self._db = sqlite3.connect(f"{path.as_uri()}?mode=ro&immutable=1", uri=True, check_same_thread=False)
+        except (OSError, sqlite3.Error) as error:
+            let_shortage_pass(error)
+            raise CorruptGeneration(
+                f"{path.name} cannot be opened ({type(error).__name__}).", remedy=REBUILD
+            ) from error
         self._lock = threading.Lock()
         self._places: dict[int, Place] = {}
 
@@ -58,8 +68,9 @@ class Store:
             with self._lock:
                 return self._db.execute(sql, values).fetchall()
         except (sqlite3.DatabaseError, UnicodeDecodeError) as error:
+            let_shortage_pass(error)
             raise CorruptGeneration(
-                f"{self._path.name} cannot be read ({type(error).__name__}).", remedy=_REBUILD
+                f"{self._path.name} cannot be read ({type(error).__name__}).", remedy=REBUILD
             ) from error
 
     def check(self) -> None:
@@ -71,7 +82,7 @@ class Store:
                 model.execute(statement)
             expected = set(model.execute(asked))
         if set(self._all(asked)) != expected:
-            raise CorruptGeneration(f"{self._path.name} has not the tables of a build.", remedy=_REBUILD)
+            raise CorruptGeneration(f"{self._path.name} has not the tables of a build.", remedy=REBUILD)
 
     def counts(self) -> tuple[int, int]:
         """How many documents and passages there are."""
@@ -157,9 +168,10 @@ class Store:
 
     def _passage(self, row: int, among: Sequence[str]) -> Passage:
         with _sound(f"Passage {row}"):
-            ((content, own, start, end, n_tokens, where, text, digest, first, count),) = self._all(
-                'SELECT p.content, c.digest, p.start, p."end", p.n_tokens, p.place, p.text, p.digest, p.first_sentence,'
-                " p.n_sentences FROM passages p JOIN contents c ON c.content = p.content WHERE p.row = ?",
+            ((content, own, start, end, n_tokens, where, text, digest, key, first, count),) = self._all(
+                'SELECT p.content, c.digest, p.start, p."end", p.n_tokens, p.place, p.text, p.digest, p.key,'
+                " p.first_sentence, p.n_sentences FROM passages p JOIN contents c ON c.content = p.content"
+                " WHERE p.row = ?",
                 (row,),
             )
             spans = self._all(
@@ -168,7 +180,7 @@ class Store:
             )
             place = self._place(where)
             said = [(a, b, kind, self._place(at)) for _, a, b, kind, at in spans]
-            _hold(digest == passage_digest(own, start, end, place, said, text))
+            _hold(digest == passage_digest(own, key, (start, end, n_tokens), place, said, text))
             owners = self._all(_DOCUMENT + " WHERE d.content = ? ORDER BY d.source, d.document_id", (content,))
             documents = [_document(owner) for owner in owners]
             document = next((doc for doc in documents if doc.document_id in among), documents[0])
@@ -336,7 +348,7 @@ def _sound(what: str) -> Iterator[None]:
     try:
         yield
     except _NONSENSE as error:
-        raise CorruptGeneration(f"{what} is damaged.", remedy=_REBUILD) from error
+        raise CorruptGeneration(f"{what} is damaged.", remedy=REBUILD) from error
 
 
 def _hold(agrees: bool) -> None:

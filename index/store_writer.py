@@ -88,7 +88,8 @@ class Writer:
         for passage in content.passages:
             span = passage.span
             said = [(one.start, one.end, one.kind, at) for one, at in zip(span.sentences, passage.places, strict=True)]
-            digest = passage_digest(own, span.start, span.end, span.place, said, passage.text)
+            numbers = (span.start, span.end, span.n_tokens)
+            digest = passage_digest(own, passage.key, numbers, span.place, said, passage.text)
             self._db.execute(
                 "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (self.next_row, number, span.start, span.end, span.n_tokens, self._place(span.place), passage.text,

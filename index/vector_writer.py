@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, BinaryIO, Union
+from typing import Any, BinaryIO
 
 import faiss
 import numpy as np
@@ -30,7 +30,7 @@ _FIRST_PROBES = 8
 _NO_LISTS = struct.Struct("<4sQQ4sQ")  # how FAISS writes lists that are all empty: no sizes follow
 _COUNT = struct.Struct("<Q")
 
-Rows = Union["Matrix", RowsOnDisk]
+Rows = NDArray[np.float32] | RowsOnDisk
 """Unit vectors (n, dim) float32."""
 
 
@@ -91,7 +91,7 @@ def _trained(rows: Rows, training_bytes: int) -> Any:
     index.cp.spherical = True
     index.cp.min_points_per_centroid = 1  # what too few come to is measured, in the recall
     wanted = min(lists * _TRAINING_PER_LIST, max(lists, training_bytes // (dim * 4)))
-    index.train(np.ascontiguousarray(rows[:: max(1, len(rows) // wanted)], dtype=np.float32))
+    index.train(np.ascontiguousarray(rows[:: max(1, -(-len(rows) // wanted))], dtype=np.float32))
     return index
 
 

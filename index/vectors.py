@@ -10,20 +10,19 @@ through both; rows whose passage is gone are passed over.
 
 from __future__ import annotations
 
+import errno
 import os
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from index.types import Matrix, Vector
-
-_Float = TypeVar("_Float", np.float16, np.float32)
 
 # A look at so many vectors of 384 numbers reads 77 MB of memory.
 EXACT_ROWS = 50_000
@@ -157,7 +156,7 @@ class SentenceVectors:
     """Sentence vectors on disk, ``(n, dim)`` float16, unit rows, aligned with the sentence table; memory-mapped."""
 
     def __init__(self, base: Path, dim: int, tail: Path | None = None) -> None:
-        self._parts = [mapped(path, dim, np.float16) for path in (base, tail) if path is not None]
+        self._parts = [mapped(path, dim) for path in (base, tail) if path is not None]
         self._dim = dim
         self.in_base = len(self._parts[0])
 
@@ -174,11 +173,11 @@ class SentenceVectors:
         return np.concatenate([self._parts[0][start:], tail]).astype(np.float32)
 
 
-def mapped(path: Path, dim: int, dtype: type[_Float]) -> NDArray[_Float]:
+def mapped(path: Path, dim: int) -> NDArray[np.float16]:
     """The rows (n, dim) in a file, read where they lie."""
     if not path.stat().st_size:  # an empty file cannot be mapped
-        return np.zeros((0, dim), dtype=dtype)
-    return np.memmap(path, dtype=dtype, mode="r").reshape(-1, dim)
+        return np.zeros((0, dim), dtype=np.float16)
+    return np.memmap(path, dtype=np.float16, mode="r").reshape(-1, dim)
 
 
 class RowsOnDisk:
@@ -194,18 +193,21 @@ class RowsOnDisk:
         return self.shape[0]
 
     def __getitem__(self, wanted: slice | NDArray[np.int64]) -> Matrix:
-        numbers = np.arange(len(self))[wanted]
-        if isinstance(wanted, slice) and wanted.step is None:
-            block = np.fromfile(self._path, np.float32, numbers.size * self.shape[1], offset=self._at(wanted.start))
-            return block.reshape(-1, self.shape[1])
+        """The rows wanted; numbers count from 0. Raises OSError when the file ends before them."""
+        numbers = range(len(self))[wanted] if isinstance(wanted, slice) else wanted
         found = np.empty((len(numbers), self.shape[1]), dtype=np.float32)
-        with self._path.open("rb") as stream:
-            for i, number in enumerate(numbers.tolist()):
-                os.preadv(stream.fileno(), [found[i]], number * self._size)
+        with self._path.open("rb", buffering=0) as stream:
+            if isinstance(numbers, range) and numbers.step == 1:
+                self._read(stream.fileno(), found, numbers.start)
+            else:
+                for i, number in enumerate(numbers):
+                    self._read(stream.fileno(), found[i], int(number))
         return found
 
-    def _at(self, row: int | None) -> int:
-        return (row or 0) * self._size
+    def _read(self, handle: int, into: Matrix | Vector, row: int) -> None:
+        """Fill ``into`` with what begins at ``row``."""
+        if os.preadv(handle, [into.data], row * self._size) != into.nbytes:
+            raise OSError(errno.EIO, os.strerror(errno.EIO), str(self._path))
 
 
 def read_mapped(path: Path) -> Any:

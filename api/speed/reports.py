@@ -19,8 +19,8 @@ from eval.benchmarks.speed.chart import draw
 from eval.benchmarks.speed.curves import draw_curves
 from eval.benchmarks.speed.machine import describe_machine
 from eval.benchmarks.speed.types import About, Curves, Panel, SpeedReport, Table
-from eval.files import replace_file
 from index.encode import load_encoder
+from index.files import replace_file
 from index.generation import Layout
 from index.ingest import BuildOptions
 from index.types import Encoder

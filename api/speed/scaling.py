@@ -21,8 +21,8 @@ from eval.benchmarks.files import sample
 from eval.benchmarks.speed.synthetic import load_synthetic
 from eval.benchmarks.speed.text import compose, read_text, sentences
 from eval.benchmarks.speed.types import Curves, Latency, SpeedReport, Table, latency, mebibytes, number
-from eval.files import replace_file
 from index.errors import SourceError
+from index.files import replace_file
 from index.generation import Layout, read_current
 from index.parse import parse
 from index.passages import build_passages

@@ -99,8 +99,8 @@ def confine(memory_mb: int) -> str:
     unshare = ctypes.CDLL(None).unshare
     if any(unshare(flags | _CLONE_NEWNET | _CLONE_NEWIPC) == 0 for flags in (_CLONE_NEWUSER, 0)):
         layers.append("namespace")
-    _give_up_capabilities()
-    if _landlock():
+    harmless = _give_up_capabilities()
+    if _landlock() and harmless:
         layers.append("landlock")
     if _filter_calls():
         layers.append("filter")
@@ -133,11 +133,12 @@ def _prctl(option: int, *arguments: Any) -> bool:
     return bool(ctypes.CDLL(None).prctl(option, *padded) == 0)
 
 
-def _give_up_capabilities() -> None:
-    """Root without capabilities is a user like any other; with them it may look into processes whatever the rules."""
+def _give_up_capabilities() -> bool:
+    """Whether this process is without them now, or never was root's. Root without capabilities is a user like any
+    other; with them it may look into processes whatever the rules."""
     header = struct.pack("Ii", _CAPABILITY_VERSION_3, 0)  # of this very process
     none = bytes(24)  # effective, permitted and inheritable, twice 32 of them
-    ctypes.CDLL(None).capset(header, none)
+    return bool(ctypes.CDLL(None).capset(header, none) == 0) or os.geteuid() != 0
 
 
 def _landlock() -> bool:

@@ -43,6 +43,7 @@ def test_every_setting_can_be_set_by_variable_and_by_file(name: str, monkeypatch
     values = {"log_level": "error", "watch": "true", "reader": "false", "min_confidence": "0.25"}
     values |= {"llm_url": "http://127.0.0.1:1/v1", "llm_unsupported": "mark"}
     values |= {"require_key": "true", "rate_limit": "17/minute", "parse_memory_mb": "512", "runtime": "torch"}
+    values |= {"check_room": "false"}
     value = values.get(name, "17")
     monkeypatch.setenv(f"FOOTNOTE_{name.upper()}", value)
     by_variable = load_settings()

@@ -258,7 +258,7 @@ def test_however_little_room_is_left_for_the_words(tmp_path: Path, room_kb: int)
     """tantivy writes on threads of its own, which may die without a word."""
     needs(no_mounts(tmp_path))
     passages = [(row, f"word{row} other{row * 7} third{row * 13}", "above") for row in range(5_000)]
-    with mounted("none", tmp_path / "disk", "tmpfs", f"size={room_kb}k") as disk, pytest.raises(DiskFull), told():
+    with mounted("none", tmp_path / "disk", "tmpfs", f"size={room_kb}k") as disk, pytest.raises(DiskFull), told(disk):
         lexical.write(disk / "lexical", passages)
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import tracemalloc
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -378,3 +379,17 @@ def test_the_list_of_generations_says_which_is_live_and_which_is_damaged(two: Sh
     assert "vectors.faiss" in old["problem"]
     assert (live["name"], live["live"], live["problem"], live["encoder"]) == ("000002", True, "", "fake")
     assert (live["counts"]["documents"], live["counts"]["passages"], live["counts"]["skipped"]) == (4, 4, 0)
+
+
+def test_checking_takes_no_more_than_some_threads(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[int] = []
+
+    class Noting(ThreadPoolExecutor):
+        def __init__(self, workers: int, **options: Any) -> None:
+            started.append(workers)
+            super().__init__(workers, **options)
+
+    monkeypatch.setattr(manifests, "ThreadPoolExecutor", Noting)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(256)))
+    manifests.verify(shelf.live_folder)
+    assert started == [8]

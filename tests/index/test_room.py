@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import threading
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ from typing import Any
 import pytest
 
 from index.build import build
+from index.errors import DiskFull
 from index.extend import base_of, no_base
 from index.generation import Generation, read_current
 from index.room import estimate
 from index.walk import walk
 from tests.fakes import FakeEncoder
-from tests.index.shelf import Shelf
+from tests.index.shelf import BROKEN_PDF, Shelf
+from tests.index.test_generation import rewrite_manifest
 
 WORDS = ("the", "tide", "turns", "noon", "boats", "wait", "inner", "basin", "ropes", "hemp", "lamps", "lit", "quay")
 
@@ -103,7 +106,7 @@ def test_a_format_is_known_by_what_it_came_to_before(library: Shelf) -> None:
     without = estimated(library)
     library.write("another.html", page.replace("tide", "time"))
     assert 0 < estimated(library) - without < len(page)
-    library.write("first.eml", page)  # none has been seen yet
+    library.write("first.md", page)  # none has been seen yet
     assert estimated(library) - without > 3 * len(page)
 
 
@@ -114,3 +117,57 @@ def test_what_is_known_to_hold_nothing_is_not_counted(library: Shelf) -> None:
     assert estimated(library) > 2 * before
     library.build(encoder())
     assert estimated(library) == before
+
+
+def test_files_that_were_only_touched_or_renamed_count_for_nothing(library: Shelf) -> None:
+    library.write("broken.pdf", BROKEN_PDF)
+    library.build(encoder())
+    before = estimated(library)
+    for number, path in enumerate(sorted(library.source.iterdir())):  # as a fresh checkout has them
+        path.rename(library.source / f"of-another-name-{number}{path.suffix}")
+        shutil.copyfile(library.source / f"of-another-name-{number}{path.suffix}", path)
+        (library.source / f"of-another-name-{number}{path.suffix}").unlink()
+    assert estimated(library) == before
+    for path in sorted(library.source.iterdir()):
+        path.rename(path.with_stem(f"renamed-{path.stem}"))
+    assert estimated(library) == before
+    new = library.write("new.txt", prose(77))
+    assert estimated(library) > before + new.stat().st_size
+
+
+def test_copies_count_once(library: Shelf) -> None:
+    before = estimated(library)
+    for number in range(50):
+        library.write(f"copy-{number}.txt", prose(3))
+    assert estimated(library) == before
+
+
+@pytest.mark.parametrize("suffix", ["eml", "docx", "pptx", "xlsx", "epub"])
+def test_what_may_be_pictures_and_attachments_is_not_taken_for_text(empty_shelf: Shelf, suffix: str) -> None:
+    path = empty_shelf.write(f"large.{suffix}", bytes(1_000_000))
+    assert 0 < estimated(empty_shelf) < path.stat().st_size / 2
+
+
+def fill(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that says it has no room; none so full is at hand on every machine."""
+    monkeypatch.setattr("index.room.shutil.disk_usage", lambda _: (10**12, 10**12, 0))
+
+
+def test_one_who_knows_better_may_have_the_build_go_on(library: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(monkeypatch)
+    with pytest.raises(DiskFull, match="FOOTNOTE_CHECK_ROOM=false"):
+        library.build()
+    assert library.build(check_room=False).published
+
+
+def test_an_index_of_an_older_format_is_built_anew_whatever_the_disk_says(
+    library: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library.build()
+    digest = rewrite_manifest(library.live_folder, format=2)
+    library.layout.current.write_text(f"{library.live} {digest}\n")
+    fill(monkeypatch)
+    assert library.build().published
+    library.write("0.txt", prose(55))
+    with pytest.raises(DiskFull):
+        library.build()

@@ -297,3 +297,27 @@ def test_a_message_that_is_no_parsed_text_is_refused(old: bytes, new: bytes) -> 
     assert old in message
     with pytest.raises(BrokenMessage):
         decode(message.replace(old, new))
+
+
+# Root whose capabilities the kernel does not take away.
+_STILL_ROOT = """
+import ctypes, os
+from index.parse import confine
+
+class Libc:
+    def __init__(self):
+        self._real = ctypes_cdll(None)
+    def capset(self, header, data):
+        return -1
+    def __getattr__(self, name):
+        return getattr(self._real, name)
+
+ctypes_cdll, ctypes.CDLL = ctypes.CDLL, lambda name: Libc()
+os.geteuid = lambda: 0
+print(confine.confine(2_048))
+"""
+
+
+def test_rules_are_not_named_where_root_keeps_what_gets_round_them() -> None:
+    layers = subprocess.run([sys.executable, "-c", _STILL_ROOT], capture_output=True, text=True, check=True).stdout
+    assert layers.startswith("limits") and "landlock" not in layers

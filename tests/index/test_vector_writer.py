@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +96,44 @@ def test_an_index_larger_than_memory_is_written(tmp_path: Path, kind: str, exact
     assert n * dim * 4 > 2 * room << 20
     half = 2 if kind == "ivf" else 4
     assert (tmp_path / "index").stat().st_size > n * dim * half
+
+
+def test_no_more_rows_are_trained_on_than_there_is_room_for(tmp_path: Path) -> None:
+    rows, wanted = in_clusters(3_999, 16, 50), 2_000
+    asked: list[Any] = []
+
+    class Noting(RowsOnDisk):
+        def __getitem__(self, rows: Any) -> Matrix:
+            asked.append(rows)
+            return super().__getitem__(rows)
+
+    rows.tofile(tmp_path / "rows")
+    write_passages(
+        tmp_path / "ivf", Noting(tmp_path / "rows", 16), rows[:20], exact_rows=100, training_bytes=wanted * 16 * 4
+    )
+    taken = len(range(len(rows))[asked[0]])
+    assert wanted / 2 <= taken <= wanted
+
+
+def test_a_block_of_a_long_file_costs_what_the_block_does(tmp_path: Path) -> None:
+    dim, n = 1, 50_000_000  # a file of holes
+    with (tmp_path / "rows").open("wb") as stream:
+        stream.truncate(n * dim * 4)
+    on_disk = RowsOnDisk(tmp_path / "rows", dim)
+    tracemalloc.start()
+    try:
+        assert on_disk[n - 10 : n].shape == on_disk[:: n // 10].shape == on_disk[np.arange(10)].shape == (10, dim)
+        assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_file_that_ends_before_its_rows_do_is_an_error(tmp_path: Path) -> None:
+    unit_rows(10, 8).tofile(tmp_path / "rows")
+    on_disk = RowsOnDisk(tmp_path / "rows", 8)
+    with (tmp_path / "rows").open("r+b") as stream:
+        stream.truncate(9 * 32 + 7)
+    assert on_disk[:9].shape == (9, 8)
+    for wanted in (slice(0, 10), slice(0, 10, 3), np.array([9])):
+        with pytest.raises(OSError, match="rows"):
+            on_disk[wanted]
