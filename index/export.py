@@ -27,7 +27,7 @@ from index.encode import (
     Runtime,
     fingerprint_of,
 )
-from index.manifest import fsync
+from index.files import fsync
 from index.types import Matrix
 
 _OPSET = 17

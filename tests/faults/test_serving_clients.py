@@ -21,7 +21,7 @@ from tests.faults.servers import Town, make_town, serving
 
 pytestmark = pytest.mark.alone
 _TAKES_S = 0.05
-_LONG = 4_000_000  # characters; up to 2.6 million wait in the kernel for one who does not read
+_LONG = 6_000_000  # characters; up to 4 MiB wait in the kernel for one who does not read (tcp_wmem)
 _READERS = 100  # at most; the server keeps for each what it did not read
 _OTHERS = 4  # connections of those who do not dawdle
 _ADDRESSES = 40  # of dawdlers: what one address may have under way is bounded, and they are to get that far
