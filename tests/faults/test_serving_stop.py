@@ -34,7 +34,8 @@ class Stop:
 
     def _ended_well(self, reply: Reply) -> bool:
         if reply.status == 0:  # it had gone, or went without reading what was sent to it while it was leaving
-            late = reply.error == "ConnectionResetError" and reply.begun >= self.at
+            closed = reply.error in ("ConnectionResetError", "no response")  # what had not been accepted, and what had
+            late = closed and reply.begun >= self.at
             return reply.body == b"" and (reply.error == "ConnectionRefusedError" or late)
         if not reply.whole or reply.status not in (200, 503):
             return False

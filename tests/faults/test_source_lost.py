@@ -91,7 +91,9 @@ class Lost:
 
 @pytest.fixture
 def lost() -> Iterator[Lost]:
-    """In a folder that every user may enter, which pytest's own is not."""
+    """In a folder that every user may enter, which pytest's own is not, and read, whatever a command run before in this
+    process has let others do."""
+    before = os.umask(0o022)
     with tempfile.TemporaryDirectory(prefix="footnote-lost-") as folder:
         where = Path(folder)
         where.chmod(0o755)
@@ -103,6 +105,7 @@ def lost() -> Iterator[Lost]:
         (where / "warm" / "one.txt").write_text("A boat came in. It was painted blue.\n")
         shelf.build()
         yield Lost(shelf, where / "warm")
+    os.umask(before)
 
 
 def some(lost: Lost, chance: random.Random) -> list[Path]:
