@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,16 @@ def special_token(tokenizer: Tokenizer, token: str) -> int:
     return found
 
 
+@cache
+def has_vnni(cpuinfo: Path = Path("/proc/cpuinfo")) -> bool:
+    """Whether the processor multiplies unsigned by signed bytes without saturating; False where nothing tells."""
+    try:
+        flags = re.search(r"^flags\s*:(.*)$", cpuinfo.read_text("utf-8"), re.MULTILINE)
+    except OSError:
+        return False
+    return flags is not None and not {"avx512_vnni", "avx_vnni"}.isdisjoint(flags[1].split())
+
+
 class Network:
     """Safe to call from threads, which are the parallelism: each call takes one core."""
 
@@ -46,8 +58,10 @@ class Network:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         # Quantised weights are signed (index.export). Without VNNI, products of unsigned and signed bytes saturate at
-        # 16 bits; this makes onnxruntime take unsigned ones there, whose products are the same numbers and do not.
-        options.add_session_config_entry("session.x64quantprecision", "1")
+        # 16 bits; this makes onnxruntime shift the weights, and products of unsigned bytes are the same numbers and do
+        # not. It does so wherever it is told, so it is told only where it must.
+        if not has_vnni():
+            options.add_session_config_entry("session.x64quantprecision", "1")
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
         self._inputs = {item.name for item in self._session.get_inputs()}
 

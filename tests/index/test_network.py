@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
 from index.export import quantise_weights, sign_weights
-from index.network import Damaged, Network
+from index.network import Damaged, Network, has_vnni
 
 _ROWS, _INNER, _COLUMNS = 5, 96, 7
 
@@ -54,6 +54,21 @@ def test_weights_without_a_sign_and_with_one_give_the_same_integers(tmp_path: Pa
     kinds = {item.name: item.data_type for item in onnx.load(str(path)).graph.initializer}
     assert (kinds["weights"], kinds["zeros"]) == (TensorProto.INT8, TensorProto.INT8)
     assert (product(path, left) == expected).all()
+
+
+@pytest.mark.parametrize(
+    ("lines", "has"),
+    [
+        ("processor\t: 0\nflags\t\t: fpu avx2 avx512_vnni\n", True),
+        ("flags\t\t: fpu avx_vnni\n", True),
+        ("flags\t\t: fpu avx2 avx512f\n", False),
+        ("Features\t: fp asimd asimddp\n", False),
+    ],
+)
+def test_what_the_processor_has_is_read_where_linux_tells(tmp_path: Path, lines: str, has: bool) -> None:
+    (tmp_path / "cpuinfo").write_text(lines)
+    assert has_vnni(tmp_path / "cpuinfo") is has
+    assert not has_vnni(tmp_path / "nowhere")
 
 
 def test_signing_twice_changes_nothing(tmp_path: Path) -> None:
