@@ -3,7 +3,7 @@
 Importing OpenVINO reports to a web analytics service, unless its package for that is missing: here it always is.
 
 OpenVINO quantises the vectors that go into a product in groups of each token's, onnxruntime all of a text's with one
-scale; so it is nearer to the reference, and it is faster (docs/performance.md)."""
+scale; so it is nearer to the reference. Which is faster depends on the processor (docs/performance.md)."""
 
 from __future__ import annotations
 
