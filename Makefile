@@ -56,7 +56,8 @@ index: $(STAMP) ## bring the index in data/ up to date with seeds/
 	@$(BIN)/footnote index
 
 test: $(DEV) ## run every test, a file at a time on each core, and hold the coverage of branches to its floor
-	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report=
+	$(BIN)/python -m pytest -n auto --dist loadfile --cov --cov-report= -m 'not alone'
+	$(BIN)/python -m pytest --cov --cov-append --cov-report= -m alone
 
 fault: $(DEV) $(FUZZ) ## try every fault as often as MINUTES=90 allow, and write docs/fault-record.md
 	$(BIN)/python -m tests.faults.record --minutes $(or $(MINUTES),90)
