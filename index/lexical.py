@@ -241,5 +241,7 @@ class LexicalIndex:
             hits = self._searcher.search(found, limit=k, count=False).hits
             addresses = [address for _, address in hits]
             values = self._searcher.fast_field_values(_ROW, addresses) if addresses else []
-        scored = [(int(row), float(score)) for (score, _), row in zip(hits, values, strict=True)]
+            if None in values:
+                raise ValueError("a passage without a row")
+            scored = [(int(row), float(score)) for (score, _), row in zip(hits, values, strict=True)]
         return sorted(scored, key=lambda pair: (-pair[1], pair[0]))

@@ -51,8 +51,9 @@ class Running:
     def wait(self) -> Ended:
         """How it ended; the process is gone when this returns, and with it all that it held."""
         said = b""
-        while block := self._channel.recv(1 << 16):
-            said += block
+        with suppress(ConnectionResetError):  # killed before it had read what it was told
+            while block := self._channel.recv(1 << 16):
+                said += block
         assert select.select([self._process], [], [], 60)[0], "the build does not end"
         self.close()
         return Ended(**json.loads(said)) if said else Ended(killed=True)

@@ -27,15 +27,25 @@ _REASON_CHARS = 200
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=90.0, help="for all campaigns together (90)")
-    minutes = parser.parse_args().minutes
+    parser.add_argument(
+        "--again", metavar="NAMES", help="only tests whose names match, as pytest -k; added to the record"
+    )
+    given = parser.parse_args()
+    minutes = given.minutes
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         lines = Path(folder) / "record.jsonl"
-        together = _run(["-n", "auto", "--dist", "worksteal", "-m", "not alone"], lines, minutes * (1 - _ALONE_SHARE))
-        alone = _run(["-m", "alone"], lines, minutes * _ALONE_SHARE)
+        named = ["-k", given.again] if given.again else []
+        share = 0.0 if given.again else _ALONE_SHARE
+        among = ["-n", "auto", "--dist", "worksteal", "-m", "not alone", *named]
+        together = _run(among, lines, minutes * (1 - share))
+        alone = 0 if given.again else _run(["-m", "alone"], lines, minutes * share)
         read = [json.loads(line) for line in lines.read_text("utf-8").splitlines()] if lines.exists() else []
     took = (time.monotonic() - began) / 60
-    RECORD.write_text(render(read, minutes=minutes, took=took, about=_about()), "utf-8")
+    if given.again:
+        RECORD.write_text(RECORD.read_text("utf-8") + _again(read, given.again, _about()), "utf-8")
+    else:
+        RECORD.write_text(render(read, minutes=minutes, took=took, about=_about()), "utf-8")
     print(f"{RECORD.relative_to(ROOT)}: {len(read)} lines, {took:.0f} minutes")  # noqa: T201
     return together or alone
 
@@ -73,15 +83,7 @@ def render(lines: Sequence[Mapping[str, Any]], *, minutes: float, took: float, a
         "those that follow. No failure in n trials bounds "
         "the rate of failure at 3/n, with 95 % confidence.",
         "",
-        "| row | what was tried | trials | of | held | seconds | counted |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for line in campaigns:
-        notes = ", ".join(f"{name} {value}" for name, value in line["notes"].items())
-        held = "yes" if line["ok"] else "**no**"
-        cells = [line["row"], line["what"], line["trials"], line["of"], held, f"{line['seconds']:g}", notes]
-        out.append(f"| {' | '.join(map(str, cells))} |")
-    out += [
+        *_table(campaigns),
         "",
         "## Null controls",
         "",
@@ -94,6 +96,24 @@ def render(lines: Sequence[Mapping[str, Any]], *, minutes: float, took: float, a
     out += _untried(lines, "failed", "Failed", "Tests that failed, some of them before or after their trials.")
     out += _untried(lines, "skipped", "Skipped", "What the machine that wrote this could not try, and why.")
     return "\n".join(out) + "\n"
+
+
+def _again(lines: Sequence[Mapping[str, Any]], names: str, about: Mapping[str, str]) -> str:
+    """What is added to the record when some campaigns are run once more."""
+    campaigns = sorted((line for line in lines if line["kind"] == "campaign"), key=_order)
+    told = f"On {about['date']} at commit {about['commit']}, those whose names match `{names}`."
+    failed = _untried(lines, "failed", "Failed again", "Tests that failed.")
+    return "\n".join(["", "## Tried again", "", told, "", *_table(campaigns), *failed]) + "\n"
+
+
+def _table(campaigns: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = ["| row | what was tried | trials | of | held | seconds | counted |", "|---|---|---|---|---|---|---|"]
+    for line in campaigns:
+        notes = ", ".join(f"{name} {value}" for name, value in line["notes"].items())
+        held = "yes" if line["ok"] else "**no**"
+        cells = [line["row"], line["what"], line["trials"], line["of"], held, f"{line['seconds']:g}", notes]
+        rows.append(f"| {' | '.join(map(str, cells))} |")
+    return rows
 
 
 def _untried(lines: Sequence[Mapping[str, Any]], kind: str, title: str, what: str) -> list[str]:

@@ -247,6 +247,8 @@ def plant(two: Two, folder: Path, chance: random.Random) -> str:
     makers = FILES[pattern]
     n = chance.randrange(len(makers))
     made = makers[n](path, folder, chance)
+    if made == path.read_bytes():
+        made += b"\n"  # nothing of an empty file, tantivy's lock, is what was there
     path.unlink()  # a file of its own: the older generation may have this one too
     path.write_bytes(made)
     return f"{path.relative_to(live)} by maker {n}, {len(made)} bytes"

@@ -280,11 +280,13 @@ class DiskError:
             remount(self.disk, "abort")
 
 
-def refused(server: Served, live: str) -> None:
-    """Nothing can be changed, which is said, and everything can be asked."""
+def refused(server: Served, live: str, *, failing: bool = False) -> None:
+    """Nothing can be changed, which is said, and everything can be asked. While it is ``failing``, a disk may say so
+    before it says that it takes nothing any more."""
     with server.asking():
         job = server.rebuild()
-        assert (job["state"], job["error"]["status"], job["error"]["title"]) == ("failed", 503, READ_ONLY)
+        said = job["state"], job["error"]["status"], job["error"]["title"]
+        assert said == ("failed", 503, READ_ONLY) or (failing and said == ("failed", 500, "The disk fails"))
         assert server.client.post("/v1/index/rollback").json()["title"] == READ_ONLY
         assert server.ready() == (200, "degraded")
         assert server.client.get("/v1/index").json()["degraded"].startswith(READ_ONLY)
@@ -325,7 +327,7 @@ def test_a_data_folder_that_becomes_read_only_during_a_rebuild(tmp_path: Path, c
                 live, chosen = server.shelf.live, random.Random(f"read-only {trial}").choice(PHASES)
                 server.footnote.at = DiskError(disk.folder, chosen)
                 texts = server.rewrite(trial + 1)
-                refused(server, live)
+                refused(server, live, failing=True)
                 refused(server, live)  # and does not get better by itself
                 server.footnote.close()
             with Disk.opened(image, tmp_path / "disk") as disk, served(tmp_path, disk.folder / "data") as server:
