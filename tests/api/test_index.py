@@ -216,18 +216,24 @@ def test_no_rollback_to_a_damaged_generation(client: TestClient, world: World) -
     assert answer(client)["generation"] == "000002"
 
 
-def test_a_rebuild_that_would_delete_much_waits_for_a_word(
-    make_world: Callable[..., World], tmp_path: Path, connect: Connect
-) -> None:
+@pytest.fixture
+def boats(tmp_path: Path) -> Path:
+    """A folder of twelve documents, of which it may not delete half without asking."""
     source = tmp_path / "boats"
     source.mkdir()
     for number in range(12):
         (source / f"{number}.txt").write_text(f"Boat {number} lies at quay {number}.")
-    world = make_world(source)
+    return source
+
+
+def test_a_rebuild_that_would_delete_much_waits_for_a_word(
+    make_world: Callable[..., World], boats: Path, connect: Connect
+) -> None:
+    world = make_world(boats)
     world.build()
-    for path in source.glob("1*.txt"):
+    for path in boats.glob("1*.txt"):
         path.unlink()
-    for path in source.glob("[2-4].txt"):
+    for path in boats.glob("[2-4].txt"):
         path.unlink()
     client = connect(world.footnote)
     asked = finished(client, client.post("/v1/index/rebuild").json()["job_id"])
@@ -249,42 +255,34 @@ def test_a_rebuild_that_would_delete_much_waits_for_a_word(
 
 
 def test_what_another_process_has_confirmed_waits_for_nobody(
-    make_world: Callable[..., World], tmp_path: Path, connect: Connect
+    make_world: Callable[..., World], boats: Path, connect: Connect
 ) -> None:
-    source = tmp_path / "boats"
-    source.mkdir()
-    for number in range(12):
-        (source / f"{number}.txt").write_text(f"Boat {number} lies at quay {number}.")
-    world = make_world(source)
+    world = make_world(boats)
     world.build()
-    for path in source.glob("[0-5].txt"):
+    for path in boats.glob("[0-5].txt"):
         path.unlink()
     client = connect(world.footnote)
     asked = finished(client, client.post("/v1/index/rebuild").json()["job_id"])
     assert client.get("/v1/index").json()["job"] == asked
-    make_world(source).build(confirm_deletions=True)
+    make_world(boats).build(confirm_deletions=True)
     assert client.get("/v1/index").json()["job"] is None
 
 
 def test_a_word_that_comes_while_another_rebuild_runs_is_kept(
-    make_world: Callable[..., World], tmp_path: Path, connect: Connect
+    make_world: Callable[..., World], boats: Path, connect: Connect
 ) -> None:
-    source = tmp_path / "boats"
-    source.mkdir()
-    for number in range(12):
-        (source / f"{number}.txt").write_text(f"Boat {number} lies at quay {number}.")
     encoder = HeldEncoder()
     encoder.go.set()
-    world = make_world(source, encoder=encoder)
+    world = make_world(boats, encoder=encoder)
     world.build()
     client = connect(world.footnote)
     encoder.go.clear()
-    (source / "new.txt").write_text("A new quay was built in 1999.")
+    (boats / "new.txt").write_text("A new quay was built in 1999.")
     first = client.post("/v1/index/rebuild").json()["job_id"]
     while (job := client.get(f"/v1/index/jobs/{first}").json())["phase"] != "embedding":
         assert job["state"] == "running", job
         time.sleep(0.01)
-    for path in source.glob("[0-5].txt"):
+    for path in boats.glob("[0-5].txt"):
         path.unlink()
 
     confirmed = client.post("/v1/index/rebuild", json={"confirm_deletions": True})

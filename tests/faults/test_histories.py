@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from index.ingest import Ingest
-from index.search import make_query, search
 from index.walk import FoundFile
 from tests.fakes import FakeEncoder
 from tests.faults.campaign import Campaigns
@@ -162,21 +161,11 @@ class LargeFolder(Folder):
     options = EXTENDS
 
     def compare_answers(self, clean: Shelf, query: str) -> None:
-        ours, theirs = signals(self.shelf, query), signals(clean, query)
+        ours, theirs = self.shelf.signals(query), clean.signals(query)
         assert ours.keys() == theirs.keys()
         for passage, own in ours.items():
             assert own[:3] == pytest.approx(theirs[passage][:3], abs=1e-5)
             assert own[3] == pytest.approx(theirs[passage][3], rel=1e-2)
-
-
-def signals(shelf: Shelf, query: str) -> dict[str, tuple[float, ...]]:
-    """Every passage with its signals."""
-    with shelf.open() as generation:
-        hits = search(generation, [make_query(query, FakeEncoder())], k=1_000, depth=1_000)
-        return {
-            hit.passage.passage_id: (hit.signals.dense, hit.signals.sentence, hit.signals.coverage, hit.signals.lexical)
-            for hit in hits
-        }
 
 
 def look_for_a_difference(machine: type[Folder], number: int, *, histories: int, steps: int) -> None:

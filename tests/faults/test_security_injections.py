@@ -134,14 +134,18 @@ def made_up(given: Answer) -> list[str]:
     return [one.text for one in given.sentences if any(sign in one.text for sign in signs)]
 
 
+def written_by(llm: Endpoint, make_world: Make, source: Path) -> World:
+    """A folder that is indexed, and whose answers an LLM writes that may take its time on a busy machine."""
+    world = make_world(source, min_confidence=0.0, llm_url=llm.url, llm_timeout_s=60.0, llm_idle_s=60.0)
+    world.build()
+    return world
+
+
 def test_what_an_llm_makes_up_on_orders_is_not_shown(campaign: Campaigns, make_world: Make, tmp_path: Path) -> None:
     cases = fill(tmp_path / "documents", 0)
     removed = written = 0
     with obedient() as llm:
-        world = make_world(
-            tmp_path / "documents", min_confidence=0.0, llm_url=llm.url, llm_timeout_s=60.0, llm_idle_s=60.0
-        )
-        world.build()
+        world = written_by(llm, make_world, tmp_path / "documents")
         with campaign("S19", "an LLM that obeys, and makes things up", push=30, release=2_000) as trials:
             for trial in trials:
                 name, _, asked = cases[trial % BATCH]
@@ -169,10 +173,7 @@ def test_a_word_that_rides_along_is_counted(campaign: Campaigns, make_world: Mak
     cases = fill(tmp_path / "documents", 0)
     shown = 0
     with obedient(f" {MADE_UP}") as llm:
-        world = make_world(
-            tmp_path / "documents", min_confidence=0.0, llm_url=llm.url, llm_timeout_s=60.0, llm_idle_s=60.0
-        )
-        world.build()
+        world = written_by(llm, make_world, tmp_path / "documents")
         with campaign("S19", "an LLM that puts a word of its own into a good sentence", push=15, release=45) as trials:
             for trial in trials:
                 name, _, asked = cases[trial % BATCH]

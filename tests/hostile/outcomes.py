@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import gettempdir
 
 TEXT = "The brass bell of the north mole was cast in 1702 by Anna Krol. "
 CANARY = "canary-7f3a"  # stands in what must never be read
+# Where an archive would write that names a path from the root; made at run time, wherever this machine has its own.
+ABSOLUTE = str(Path(gettempdir()) / "footnote-absolute.txt")
 
 
 @dataclass(frozen=True, slots=True)

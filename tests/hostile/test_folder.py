@@ -18,7 +18,7 @@ from index.search import make_query, search
 from index.types import IngestReport
 from tests.fakes import FakeEncoder
 from tests.hostile.cases import CASES, ELSEWHERE
-from tests.hostile.outcomes import CANARY, Left, Outcome
+from tests.hostile.outcomes import ABSOLUTE, CANARY, Left, Outcome
 
 # Smaller than those that are served with, so that the files can be small and the test short.
 LIMITS = Limits(max_pages=50, max_passages=5_000)
@@ -144,7 +144,7 @@ def test_what_is_said_of_them_is_plain_json(folder: Folder) -> None:
 
 def test_nothing_was_written_beside_the_index(folder: Folder) -> None:
     assert not (folder.source.parent / "climbed.txt").exists()
-    assert not Path("/tmp/absolute.txt").exists()
+    assert not Path(ABSOLUTE).exists()
     assert not any(doc.startswith("data/") for doc in (*folder.first.added, *(s.source for s in folder.first.skipped)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import astuple, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,12 @@ class Shelf:
     def ask(self, question: str, k: int = 10) -> list[Hit]:
         with self.open() as generation:
             return search(generation, [make_query(question, FakeEncoder())], k=k)
+
+    def signals(self, question: str) -> dict[str, tuple[float, ...]]:
+        """Every passage found by its id, with its signals: passage, sentence, coverage, BM25."""
+        with self.open() as generation:
+            hits = search(generation, [make_query(question, FakeEncoder())], k=1_000, depth=1_000)
+            return {hit.passage.passage_id: astuple(hit.signals) for hit in hits}
 
     def texts(self) -> dict[str, str]:
         """Source and canonical text of every document indexed."""

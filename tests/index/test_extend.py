@@ -54,23 +54,13 @@ def clean(shelf: Shelf, tmp_path: Path) -> Shelf:
     return other
 
 
-def fared(shelf: Shelf, question: str) -> dict[str, tuple[float, ...]]:
-    """Every passage with its signals."""
-    with shelf.open() as generation:
-        hits = search(generation, [make_query(question, FakeEncoder())], k=1_000, depth=1_000)
-        return {
-            hit.passage.passage_id: (hit.signals.dense, hit.signals.sentence, hit.signals.coverage, hit.signals.lexical)
-            for hit in hits
-        }
-
-
 QUESTIONS = ["Who saw the lamp number 37?", "keeper of the bell", "hemp rope", "zeppelin", "said keeper 99"]
 
 
 def assert_answers_as(shelf: Shelf, other: Shelf) -> None:
     assert shelf.texts() == other.texts()
     for question in QUESTIONS:
-        ours, theirs = fared(shelf, question), fared(other, question)
+        ours, theirs = shelf.signals(question), other.signals(question)
         assert ours.keys() == theirs.keys()
         for passage, signals in ours.items():
             assert signals[:3] == pytest.approx(theirs[passage][:3], abs=1e-5)
