@@ -21,9 +21,10 @@ import pytest
 from index.types import Encoder
 from tests.conftest import write_documents
 from tests.endpoint import endpoint, says
+from tests.environment import bare_environment
 from tests.faults.calls import needs_strace, reached, run, traced
 from tests.faults.campaign import Campaigns
-from tests.faults.processes import ROOT, Process, launched
+from tests.faults.processes import Process, launched
 
 _PATIENCE_S = 25  # what libraries have to tell, they tell after ten seconds
 QUESTION = "When was the harbour opened?"
@@ -64,8 +65,7 @@ def place(tmp_path: Path, encoders: Path, real_encoder: Encoder) -> Place:
     (tmp_path / "suite" / "suite.toml").write_text('name = "tiny"\nsource = "documents"\n')
     (tmp_path / "suite" / "cases.jsonl").write_text("".join(json.dumps(case) + "\n" for case in CASES))
     # What tells libraries to keep quiet on this machine is taken away: Footnote has to see to that itself.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("HF_", "TRANSFORMERS_", "LLM_"))}
-    return Place(tmp_path, encoders, {**kept, "PYTHONPATH": str(ROOT)})
+    return Place(tmp_path, encoders, bare_environment())
 
 
 def index(place: Place) -> None:

@@ -7,14 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.environment import bare_environment
+from tests.faults.processes import ROOT
 
 
 def left_behind(home: Path, code: str) -> list[str]:
     """The files below a user's home after some Python."""
     home.mkdir()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("ORT_", "XDG_"))}
-    environment = {**kept, "HOME": str(home), "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**bare_environment(), "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run([sys.executable, "-c", code], env=environment, cwd=home, check=True)
     return sorted(path.name for path in home.rglob("*") if path.is_file())
 
