@@ -91,13 +91,18 @@ def test_a_stop_cuts_nobody_short(campaign: Campaigns, tmp_path: Path) -> None:
 
 
 def stopped_without(town: Town, variant: str) -> Stop:
-    with serving(town, variant=variant) as server, Crowd(server.port, 6, 0.2, timeout_s=20) as crowd:
-        crowd.wait_for(8)
-        at = time.monotonic()
-        server.stop()
-        assert server.status() == 0
-        gone_s = time.monotonic() - at
-    return Stop(crowd.taken(), at, gone_s, gone_s)
+    """The first of a few stops that cut somebody short: on a busy machine all may be answered before the signal."""
+    for _ in range(5):
+        with serving(town, variant=variant) as server, Crowd(server.port, 6, 0.5, timeout_s=20) as crowd:
+            crowd.wait_for(8)
+            at = time.monotonic()
+            server.stop()
+            assert server.status() == 0
+            gone_s = time.monotonic() - at
+        stop = Stop(crowd.taken(), at, gone_s, gone_s)
+        if stop.faults():
+            break
+    return stop
 
 
 def test_a_server_that_just_leaves_is_seen_to_cut_them_short(campaign: Campaigns, tmp_path: Path) -> None:
