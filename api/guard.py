@@ -1,4 +1,4 @@
-"""Who may ask, and how much: keys, rates, and requests at a time. One plain ASGI middleware before every route."""
+"""Who may ask, and how much: keys, rates, computing, requests at a time. A plain ASGI middleware before every route."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import ipaddress
 import math
 import time
 from collections import Counter
+from functools import partial
 from typing import Any
 
 import structlog
-from limits import RateLimitItem, parse
+from limits import RateLimitItem, RateLimitItemPerMinute, parse
 from limits.storage import MemoryStorage
-from limits.strategies import MovingWindowRateLimiter
+from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import problems
+from api.gate import payer
 from api.keys import KeyRing, KeysError, keys_file
 from api.settings import Settings
 
@@ -39,6 +41,7 @@ class Guard:
         self._needs_key = settings.needs_key
         self._keys = KeyRing(keys_file(settings.data))
         self._rate = Rate(settings.rate_limit) if settings.rate_limit else None
+        self._computing = Computing(settings.compute_s_per_minute) if settings.compute_s_per_minute else None
         self._most = settings.max_concurrent_per_key
         self._running: Counter[str] = Counter()
 
@@ -72,6 +75,12 @@ class Guard:
         if wait_s:
             await _answer(_too_often(path), {"Retry-After": str(wait_s)}, scope, receive, send)
             return
+        if self._computing:
+            wait_s = self._computing.wait_s(asking)
+            if wait_s:
+                await _answer(_too_dear(path), {"Retry-After": str(wait_s)}, scope, receive, send)
+                return
+            payer.set(partial(self._computing.spend, asking))
         self._running[asking] += 1
         try:
             await self._app(scope, receive, send)
@@ -100,6 +109,26 @@ class Rate:
         if self._limiter.hit(self._item, asking):
             return 0
         return max(1, math.ceil(self._limiter.get_window_stats(self._item, asking).reset_time - time.time()))
+
+
+class Computing:
+    """So many seconds of computing a minute, for each who asks. The minute begins with the first that is spent.
+
+    What was begun is finished, so one may overspend by the requests that run at a time; each counts as it computes."""
+
+    def __init__(self, seconds: float) -> None:
+        self._item = RateLimitItemPerMinute(max(1, round(seconds * 1_000)))
+        self._limiter = FixedWindowRateLimiter(MemoryStorage())
+
+    def wait_s(self, asking: str) -> int:
+        """0 while something is left to spend; else the seconds until there is."""
+        if self._limiter.test(self._item, asking):
+            return 0
+        return max(1, math.ceil(self._limiter.get_window_stats(self._item, asking).reset_time - time.time()))
+
+    def spend(self, asking: str, seconds: float) -> None:
+        """Counts to the millisecond, and at least one."""
+        self._limiter.hit(self._item, asking, cost=max(1, round(seconds * 1_000)))
 
 
 def presented(headers: list[tuple[bytes, bytes]]) -> bytes:
@@ -161,6 +190,11 @@ def _too_many(most: int, path: str) -> dict[str, Any]:
 
 def _too_often(path: str) -> dict[str, Any]:
     return problems.problem(429, "Too many requests", "Try again after the seconds that Retry-After says.", path)
+
+
+def _too_dear(path: str) -> dict[str, Any]:
+    detail = "What was asked with this key took as much computing as it may. Retry-After says when there is more."
+    return problems.problem(429, "Too much computing", detail, path)
 
 
 async def _answer(body: dict[str, Any], headers: dict[str, str], scope: Scope, receive: Receive, send: Send) -> None:

@@ -116,6 +116,9 @@ class Settings(BaseSettings):
     max_waiting: int = Field(128, ge=1, description="questions waiting for a core before new ones are refused (503)")
     require_key: bool = Field(False, description="ask for an API key on a loopback address too")
     rate_limit: str = Field("", description="requests by one key or address, as 60/minute; empty for no limit")
+    compute_s_per_minute: float = Field(
+        0, ge=0, le=100_000, description="seconds of computing a minute for one key or address; 0 for no limit"
+    )
     max_concurrent_per_key: int = Field(
         64, ge=0, description="requests of one key or address answered at a time; 0 for no limit"
     )

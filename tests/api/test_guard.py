@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -270,6 +271,48 @@ def test_without_keys_an_address_has_a_rate_whatever_it_says_of_itself(
 def test_a_rate_that_is_none_is_refused(limit: str) -> None:
     with pytest.raises(ValueError, match="write it as 60/minute"):
         Settings(rate_limit=limit)
+
+
+class Dear(Footnote):
+    """Takes so much computing before it answers, or merely time."""
+
+    computing_s, waiting_s = 0.03, 0.0
+
+    def ask(self, question: Question) -> Iterator[Event]:
+        time.sleep(self.waiting_s)
+        until = time.thread_time() + self.computing_s
+        while time.thread_time() < until:
+            pass
+        yield from super().ask(question)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_key_that_has_used_up_its_computing_has_to_wait(world: World, live: Live, stream: bool) -> None:
+    settings = Settings(
+        source=world.source, data=world.data, encoder=world.encoder.name, reader=False, require_key=True,
+        compute_s_per_minute=0.05,
+    )  # fmt: skip
+    ana, ben = (add_key(keys_file(world.data), name) for name in ("ana", "ben"))
+    url = live(Dear(settings, encoder=lambda: world.encoder, in_child=False))
+
+    def ask(key: str) -> httpx2.Response:
+        return httpx2.post(f"{url}/v1/ask", json={**OPENED, "stream": stream}, headers=bearer(key), timeout=30)
+
+    assert [ask(ana).status_code for _ in range(2)] == [200, 200]
+    response = ask(ana)
+    assert_problem(response, 429, "Too much computing")
+    assert 30 < int(response.headers["retry-after"]) <= 60
+    assert ask(ben).status_code == 200  # another's budget is another's
+
+
+def test_waiting_is_not_computing(world: World, live: Live) -> None:
+    settings = Settings(
+        source=world.source, data=world.data, encoder=world.encoder.name, reader=False, compute_s_per_minute=0.5
+    )
+    dear = Dear(settings, encoder=lambda: world.encoder, in_child=False)
+    dear.computing_s, dear.waiting_s = 0.0, 0.3
+    url = live(dear)
+    assert [httpx2.post(f"{url}/v1/ask", json=OPENED, timeout=30).status_code for _ in range(4)] == [200] * 4
 
 
 class Held(Footnote):
