@@ -11,7 +11,9 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 import warnings
+from contextlib import suppress
 from hashlib import sha256
 from importlib import resources
 from pathlib import Path
@@ -32,6 +34,7 @@ from index.types import Matrix
 
 _OPSET = 17
 _NEIGHBOURS = 10
+_ABANDONED_S = 3_600
 
 
 def reference_model(name: str) -> Any:
@@ -56,6 +59,7 @@ def reference_model(name: str) -> Any:
 def export(folder: Path, target: Path, runtime: Runtime = "onnxruntime") -> None:
     """Write model.onnx, tokenizer.json and encoder.json into ``target``, whole or not at all, for ``runtime``."""
     target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target.parent)
     work = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         model = reference_model(str(folder))
@@ -87,6 +91,14 @@ def export(folder: Path, target: Path, runtime: Runtime = "onnxruntime") -> None
         fsync(target.parent)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def _sweep(cache: Path) -> None:
+    """Remove what exports have left that were killed. One under way is younger: it takes seconds."""
+    for left in cache.glob(".*-*"):
+        with suppress(FileNotFoundError):  # another process sweeps too
+            if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _write_onnx(model: Any, work: Path) -> None:
