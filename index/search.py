@@ -67,19 +67,19 @@ def search(
     if rows[-1] >= len(generation.vectors):  # the lexical index is read where it lies
         raise CorruptGeneration("A passage was found that there is not.", remedy=REBUILD)
     dense_rows = generation.vectors.rows(rows)  # (n, dim)
-    sentence_rows = _sentence_rows(generation, rows)  # n times (n_sentences, dim)
+    sentence_rows, starts = _sentence_rows(generation, rows)  # (m, dim) of all passages; where each passage's begin
     total = np.zeros(len(rows))
     signals = np.zeros((len(rows), len(astuple(WEIGHTS))))
-    mean_sentence = [np.zeros(len(vectors)) for vectors in sentence_rows]
+    mean_sentence = np.zeros(len(sentence_rows))
     weight = sum(query.weight for query in queries)
     for query in queries:
         share = query.weight / weight
         with np.errstate(invalid="ignore", over="ignore"):  # what comes of it is looked at below
-            per_sentence = [np.asarray(vectors @ query.vector, dtype=np.float64) for vectors in sentence_rows]
+            per_sentence = np.asarray(np.vecdot(sentence_rows, query.vector), dtype=np.float64)  # (m,)
         own = np.column_stack(  # (n, 4), in the order of Signals
             [
                 dense_rows @ query.vector,
-                [scores.max() for scores in per_sentence],
+                np.maximum.reduceat(per_sentence, starts),
                 _of_rows(generation.lexical.coverage(query.terms, rows), rows),
                 _of_rows(generation.lexical.search(query.terms, len(rows), rows), rows),
             ]
@@ -88,9 +88,9 @@ def search(
             raise CorruptGeneration("A vector of a sentence holds no numbers.", remedy=REBUILD)
         total += query.weight * (standardise(own) @ astuple(WEIGHTS))
         signals += share * own
-        for mean, scores in zip(mean_sentence, per_sentence, strict=True):
-            mean += share * scores
-    signals[:, 1] = [scores.max() for scores in mean_sentence]
+        mean_sentence += share * per_sentence
+    signals[:, 1] = np.maximum.reduceat(mean_sentence, starts)
+    sentences_of = np.split(mean_sentence, starts[1:])
     order = sorted(range(len(rows)), key=lambda i: (-total[i], rows[i]))[:k]
     passages = generation.store.passages([rows[i] for i in order], documents or ())
     return [
@@ -98,7 +98,7 @@ def search(
             passage,
             float(total[i]),
             Signals(*(float(value) for value in signals[i])),
-            tuple(float(score) for score in mean_sentence[i]),
+            tuple(sentences_of[i].tolist()),
         )
         for i, passage in zip(order, passages, strict=True)
     ]
@@ -117,11 +117,14 @@ def _of_rows(found: Sequence[tuple[int, float]], rows: Sequence[int]) -> list[fl
     return [scores.get(row, 0.0) for row in rows]
 
 
-def _sentence_rows(generation: Generation, rows: Sequence[int]) -> list[Matrix]:
+def _sentence_rows(generation: Generation, rows: Sequence[int]) -> tuple[Matrix, NDArray[np.int64]]:
+    """The vectors of all sentences of the passages ``rows``, one passage after another, and where each one's begin."""
     spans = generation.store.sentence_spans(rows)
     if max(end for _, end in spans) > len(generation.sentences):
         raise CorruptGeneration("A passage is said to have sentences that there are not.", remedy=REBUILD)
-    return [generation.sentences.rows(start, end) for start, end in spans]
+    counts = [end - start for start, end in spans]  # none is 0
+    numbers = np.concatenate([np.arange(start, end) for start, end in spans])
+    return generation.sentences.take(numbers), np.cumsum([0, *counts[:-1]])
 
 
 def _rows_to_look_in(

@@ -163,6 +163,16 @@ class SentenceVectors:
     def __len__(self) -> int:
         return sum(len(part) for part in self._parts)
 
+    def take(self, rows: NDArray[np.int64]) -> Matrix:
+        """The vectors of ``rows``, ``(len(rows), dim)`` float32."""
+        if len(self._parts) == 1:
+            return np.asarray(self._parts[0][rows], dtype=np.float32)
+        found = np.empty((len(rows), self._dim), dtype=np.float32)
+        is_tail = rows >= self.in_base
+        found[~is_tail] = self._parts[0][rows[~is_tail]]
+        found[is_tail] = self._parts[1][rows[is_tail] - self.in_base]
+        return found
+
     def rows(self, start: int, end: int) -> Matrix:
         """Rows ``[start, end)`` as float32."""
         if end <= self.in_base or len(self._parts) == 1:

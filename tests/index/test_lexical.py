@@ -76,7 +76,9 @@ def test_a_row_number_in_a_question_is_no_row(index: LexicalIndex) -> None:
     assert index.search(terms("2"), 10) == []
 
 
-def test_search_among_rows_keeps_their_scores(index: LexicalIndex) -> None:
+@pytest.mark.parametrize("few", [0, 1_000])
+def test_search_among_rows_keeps_their_scores(index: LexicalIndex, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    monkeypatch.setattr(lexical, "_FEW_ROWS", few)  # in one set, or one by one
     everywhere = dict(index.search(terms("ferry night"), 10))
     among = index.search(terms("ferry night"), 10, [1, 2, 3])
     assert set(dict(among)) == {1, 3}

@@ -131,6 +131,9 @@ def test_sentences_of_a_tail_follow_those_of_the_base(tmp_path: Path) -> None:
     assert (len(sentences), sentences.in_base) == (10, 6)
     for start, end in ((0, 6), (6, 10), (4, 8), (7, 9), (0, 10), (3, 3)):
         assert np.array_equal(sentences.rows(start, end), rows[start:end].astype(np.float32))
+        assert np.array_equal(sentences.take(np.arange(start, end)), rows[start:end].astype(np.float32))
+    wanted = np.array([9, 0, 6, 5, 6])
+    assert np.array_equal(sentences.take(wanted), rows[wanted].astype(np.float32))
 
 
 def test_sentence_rows_are_read_where_they_lie(tmp_path: Path) -> None:
