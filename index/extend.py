@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from index.changes import Changes
-from index.generation import SENTENCES, SENTENCES_TAIL, VECTORS, Generation
+from index.generation import CODES, SENTENCES, SENTENCES_TAIL, VECTORS, Generation
 from index.linking import link
 from index.types import Matrix
 
@@ -81,8 +81,9 @@ def _is_same(path: Path, other: Path) -> bool:
 
 def take_over(base: Base, staged: Path) -> None:
     """Link and copy into ``staged`` what the build starts from."""
-    for name in (VECTORS, SENTENCES):
-        link(base.folder / name, staged / name)
+    for name in (VECTORS, CODES, SENTENCES):
+        if (base.folder / name).exists():
+            link(base.folder / name, staged / name)
     shutil.copyfile(base.folder / "documents.db", staged / "documents.db")
     if (base.folder / SENTENCES_TAIL).exists():
         shutil.copyfile(base.folder / SENTENCES_TAIL, staged / SENTENCES_TAIL)

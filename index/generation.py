@@ -7,7 +7,8 @@ data/
   writer.lock  leases/     one writer; who still reads which generation
   encoders/                exported models
   generations/000012/      MANIFEST.json documents.db vectors.faiss sentences.f16 lexical/, and tails of both vectors
-                           where a large generation was extended (index.extend)
+                           where a large generation was extended (index.extend), and vectors.codes where it is
+                           searched by codes (index.codes)
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from index.manifest import REBUILD, verify
 from index.store import Store
 from index.vectors import PassageVectors, SentenceVectors
 
-VECTORS, VECTORS_TAIL = "vectors.faiss", "vectors.tail.faiss"
+VECTORS, VECTORS_TAIL, CODES = "vectors.faiss", "vectors.tail.faiss", "vectors.codes"
 SENTENCES, SENTENCES_TAIL = "sentences.f16", "sentences.tail.f16"
 # Read no further than it can be long, whatever lies there; and a name becomes a path, so it is held to its form.
 _CURRENT_BYTES = 100
@@ -193,7 +194,13 @@ class Generation:
         self.store.check()
         tails = [folder / name if name in self.manifest.files else None for name in (VECTORS_TAIL, SENTENCES_TAIL)]
         gone = self.store.gone()
-        self.vectors = PassageVectors(folder / VECTORS, tails[0], gone, in_memory=self._in_memory)
+        self.vectors = PassageVectors(
+            folder / VECTORS,
+            tails[0],
+            gone,
+            candidates=int(self.manifest.vectors["candidates"]),
+            in_memory=self._in_memory,
+        )
         self.sentences = SentenceVectors(folder / SENTENCES, dim, tails[1])
         self.lexical = LexicalIndex(folder / "lexical")
         found = (

@@ -16,7 +16,7 @@ from index.disk import let_shortage_pass
 from index.errors import CorruptGeneration, IncompatibleIndex
 from index.files import fsync
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 REBUILD = "Run footnote index --full to build it again from the source folder."
 _HASH_BLOCK = 1 << 20
 _MOST_THREADS = 8  # more read no faster, and each takes a stack and an arena of memory

@@ -1,8 +1,8 @@
 """The door to FAISS: passage vectors; and beside them the sentence vectors, read a few rows at a time.
 
-Up to ``EXACT_ROWS`` passages every vector is looked at. Above that FAISS sorts them into lists around centroids (IVF)
-and looks at the nearest lists; how much of the exact answer that finds is measured when the index is written
-(index.vector_writer), and more lists are looked at until it is enough.
+Up to ``EXACT_ROWS`` passages every vector is looked at. Above that every vector's code is, a sixteenth of its length
+(index.codes), and then the vectors of the rows that seem nearest; how much of the exact answer that finds is measured
+when the index is written (index.vector_writer), and more vectors are looked at until it is enough.
 
 Both kinds of vector may lie in two parts: a base, and a tail that later builds have added (index.extend). A row counts
 through both; rows whose passage is gone are passed over.
@@ -15,30 +15,31 @@ import os
 import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from index.codes import Codes
 from index.types import Matrix, Vector
 
-# A look at so many vectors of 384 numbers reads 77 MB of memory.
-EXACT_ROWS = 50_000
+# A look at so many vectors of 384 numbers reads 31 MB of memory.
+EXACT_ROWS = 20_000
+RECALL_DEPTH = 100  # nearest rows that a search asks for, and that recall is measured with
 _TAIL_BLOCK = 4_096  # rows of a tail read at a time
-_EXACT = b"IxFI"  # how the file of an index without lists begins
 _HEAD = struct.Struct("<4siq")  # of FAISS's files: kind, dimensions, vectors
-_BYTES_A_NUMBER = {b"IxFI": 4, b"IwSq": 2}  # IndexFlatIP; IndexIVFScalarQuantizer of float16
+_BYTES_A_NUMBER = {b"IxFI": 4, b"IxSQ": 2}  # IndexFlatIP; IndexScalarQuantizer of float16
 
 
 @dataclass(frozen=True, slots=True)
 class VectorCard:
     """How passage vectors are searched; a part of the manifest."""
 
-    kind: str  # "exact" or "ivf"
-    lists: int = 0
-    probes: int = 0  # lists looked at in a search
+    kind: str  # "exact" or "codes"
+    candidates: int = 0  # rows that seem nearest by their codes and whose vectors are looked at, for RECALL_DEPTH
     recall: float = 1.0  # mean share of the exact nearest that were found; of the base alone
     queries: int = 0  # that the recall was measured with
 
@@ -47,11 +48,18 @@ class PassageVectors:
     """Passage vectors, ``(n, dim)``, unit rows. Searching is thread-safe; nothing here changes."""
 
     def __init__(
-        self, base: Path, tail: Path | None = None, gone: Sequence[int] = (), *, in_memory: bool = True
+        self,
+        base: Path,
+        tail: Path | None = None,
+        gone: Sequence[int] = (),
+        *,
+        candidates: int = 0,
+        in_memory: bool = True,
     ) -> None:
-        """``gone`` are the rows that are never found, ascending. Not ``in_memory``, rows are read where they lie when
-        they are wanted: as a build does, which copies them and may have little memory."""
-        self._parts = [_Part(path, in_memory) for path in (base, tail) if path is not None]
+        """``gone`` are the rows that are never found, ascending; ``candidates`` as the base's card has them. Not
+        ``in_memory``, rows are read where they lie when they are wanted, and codes when they are first searched: as a
+        build does, which copies rows and may have little memory."""
+        self._parts = [_Part(base, in_memory, candidates), *([_Part(tail, in_memory)] if tail is not None else [])]
         self.gone = np.asarray(gone, dtype=np.int64)  # ascending
         self._starts = np.cumsum([0, *(len(part) for part in self._parts)])
 
@@ -98,14 +106,19 @@ class PassageVectors:
 class _Part:
     """One FAISS file; its rows count from 0."""
 
-    def __init__(self, path: Path, in_memory: bool) -> None:
+    def __init__(self, path: Path, in_memory: bool, candidates: int = 0) -> None:
         """Raises ValueError for a file that index.vector_writer has not written."""
         _check_head(path)
-        self._index = cast(Any, faiss.read_index(str(path)) if in_memory else read_mapped(path))
-        self._is_ivf = isinstance(self._index, faiss.IndexIVF)
-        if self._is_ivf:
-            self._index.make_direct_map()  # row -> list and place, for rows()
+        self._path = path
+        self._index: Any = faiss.read_index(str(path)) if in_memory else read_mapped(path)
         self.dim = int(self._index.d)
+        self._candidates = candidates
+        if candidates and in_memory:
+            _ = self._codes
+
+    @cached_property
+    def _codes(self) -> Codes:
+        return Codes(codes_of(self._path), len(self), self.dim)
 
     def __len__(self) -> int:
         return int(self._index.ntotal)
@@ -117,8 +130,10 @@ class _Part:
         k = min(k, len(self) - len(out) if among is None else len(among))
         if k < 1:
             return []
-        if self._is_ivf and among is not None and len(among) <= EXACT_ROWS:
-            return self._among(query, k, among)  # few rows may all lie in lists that would not be looked at
+        if self._candidates and among is None:
+            return self._best(query, k, self._near(query, k, out))
+        if self._candidates and among is not None and len(among) <= EXACT_ROWS:
+            return self._best(query, k, among)
         scores, found = self._index.search(query[None, :], k, params=self._parameters(among, out))  # (1, k) each
         # FAISS fills up with row -1 when it finds fewer than k.
         return [(int(row), float(score)) for row, score in zip(found[0], scores[0], strict=True) if row >= 0]
@@ -129,17 +144,30 @@ class _Part:
         selector: Any = faiss.IDSelectorBatch(out if among is None else among)
         if among is None:
             selector = faiss.IDSelectorNot(selector)
-        if self._is_ivf:
-            return faiss.SearchParametersIVF(sel=selector, nprobe=self._index.nprobe)  # type: ignore[call-arg]
-        return faiss.SearchParameters(sel=selector)  # type: ignore[call-arg] # the stub lacks both
+        return faiss.SearchParameters(sel=selector)  # type: ignore[call-arg] # the stub lacks it
 
-    def _among(self, query: Vector, k: int, among: NDArray[np.int64]) -> list[tuple[int, float]]:
-        scores = self.rows(among) @ query
+    def _near(self, query: Vector, k: int, out: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Rows that may be among the ``k`` nearest, without those that are ``out``, ascending."""
+        wanted = min(self._candidates * -(-k // RECALL_DEPTH), len(self) - len(out))
+        asked = wanted + min(len(out), wanted)
+        while True:
+            found = np.setdiff1d(self._codes.nearest(query, min(asked, len(self))), out)
+            if len(found) >= wanted or asked >= len(self):
+                return found
+            asked *= 2
+
+    def _best(self, query: Vector, k: int, among: NDArray[np.int64]) -> list[tuple[int, float]]:
+        scores = np.vecdot(self.rows(among), query)
         best = np.argsort(-scores, kind="stable")[:k]
         return [(int(among[i]), float(scores[i])) for i in best]
 
     def rows(self, rows: NDArray[np.int64]) -> Matrix:
         return np.asarray(self._index.reconstruct_batch(rows), dtype=np.float32)
+
+
+def codes_of(path: Path) -> Path:
+    """Where the codes of the vectors in ``path`` lie."""
+    return path.with_suffix(".codes")
 
 
 def _check_head(path: Path) -> None:
@@ -222,11 +250,4 @@ class RowsOnDisk:
 
 def read_mapped(path: Path) -> Any:
     """The index in a file, whose rows are read where they lie."""
-    with path.open("rb") as stream:
-        kind = stream.read(4)
-    if kind == _EXACT:
-        return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
-    index: Any = faiss.read_index(str(path), faiss.IO_FLAG_MMAP)
-    lists: Any = faiss.downcast_InvertedLists(index.invlists)
-    lists.prefetch_nthread = 0  # FAISS would start 32, each with a stack
-    return index
+    return faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)

@@ -58,9 +58,10 @@ class Two:
 
 
 def two_generations(folder: Path, *, extended: bool) -> Two:
-    """Eighty pages and, in the newer generation, a note on nets. ``extended``: that one shares files with the older."""
+    """Eighty pages and, in the newer generation, a note on nets. ``extended``: it shares files with the older, and is
+    searched by codes, as a large one is."""
     shelf = Shelf(folder / "documents", folder / "data")
-    options = EXTENDS if extended else {}
+    options = {**EXTENDS, "exact_rows": 20} if extended else {}
     for number in range(80):
         shelf.write(f"{number:02}.md", page(number))
     shelf.build(**options)

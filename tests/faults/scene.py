@@ -148,7 +148,7 @@ def in_leaps(count: int) -> list[int]:
 def make_scene(tmp_path: Path, builders: Builders, how: str) -> Scene:
     """``how`` the change is indexed: "anew", "extended", or in a "first" build."""
     shelf = Shelf(tmp_path / "documents", tmp_path / "template")
-    options: dict[str, Any] = {"extend_from": 20} if how == "extended" else {}
+    options: dict[str, Any] = {"extend_from": 20, "exact_rows": 20} if how == "extended" else {}
     for number in range(60 if how == "extended" else 20):
         shelf.write(f"{number:02}.txt", _text(number))
     scene = Scene(builders, shelf.source, shelf.data, tmp_path / "data", options)

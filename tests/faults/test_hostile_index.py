@@ -218,7 +218,13 @@ FILES: Mapping[str, tuple[Maker, ...]] = {
         lambda path, folder, chance: pickle.dumps(_Bomb()),
         lambda path, folder, chance: junk(path.stat().st_size, chance),
         lambda path, folder, chance: path.read_bytes()[: chance.randrange(60)],
-        lambda path, folder, chance: chance.choice((b"IxFI", b"IwSq", b"Ixpo", b"I0\0\0")) + chance.randbytes(500),
+        lambda path, folder, chance: chance.choice((b"IxFI", b"IxSQ", b"Ixpo", b"I0\0\0")) + chance.randbytes(500),
+    ),
+    "vectors.codes": (
+        lambda path, folder, chance: chance.randbytes(path.stat().st_size),
+        lambda path, folder, chance: b"\xff" * path.stat().st_size,  # no numbers in its table
+        lambda path, folder, chance: path.read_bytes()[: chance.randrange(path.stat().st_size + 1)],
+        lambda path, folder, chance: path.read_bytes() + chance.randbytes(chance.choice((1, 32, 4_096))),
     ),
     "sentences*.f16": (
         lambda path, folder, chance: path.read_bytes()[: chance.choice((0, 2, 128, 1_280))],
@@ -242,11 +248,10 @@ def plant(two: Two, folder: Path, chance: random.Random) -> str:
     """Put one hostile file in the place of one of the newer generation; says which."""
     two.mend()
     live = two.shelf.layout.generation(two.newer)
-    pattern = chance.choices(sorted(FILES), weights=(4, 3, 1, 2, 6))[0]
+    there = [pattern for pattern in sorted(FILES) if any(live.glob(pattern))]
+    pattern, n = chance.choice([(pattern, n) for pattern in there for n in range(len(FILES[pattern]))])
     path = chance.choice(sorted(path for path in live.glob(pattern) if path.is_file()))
-    makers = FILES[pattern]
-    n = chance.randrange(len(makers))
-    made = makers[n](path, folder, chance)
+    made = FILES[pattern][n](path, folder, chance)
     if made == path.read_bytes():
         made += b"\n"  # nothing of an empty file, tantivy's lock, is what was there
     path.unlink()  # a file of its own: the older generation may have this one too

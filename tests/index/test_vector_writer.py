@@ -14,7 +14,7 @@ import pytest
 
 from index.types import Matrix
 from index.vector_writer import write_passages
-from index.vectors import PassageVectors, RowsOnDisk
+from index.vectors import PassageVectors, RowsOnDisk, codes_of
 from tests.index.test_vectors import in_clusters, unit_rows
 
 
@@ -34,12 +34,26 @@ def test_an_exact_index_is_written_as_faiss_writes_it(tmp_path: Path, n: int) ->
     assert (tmp_path / "exact").read_bytes() == as_faiss_writes(rows, tmp_path / "exact")
 
 
-@pytest.mark.parametrize("n", [300, 5_000])
-def test_lists_are_written_as_faiss_writes_them(tmp_path: Path, n: int) -> None:
-    rows = in_clusters(n, 24, 60)
-    card = write_passages(tmp_path / "ivf", rows, rows[:30], exact_rows=100)
-    assert card.kind == "ivf" and card.lists == int(4 * np.sqrt(n))
-    assert (tmp_path / "ivf").read_bytes() == as_faiss_writes(rows, tmp_path / "ivf")
+def test_vectors_that_have_codes_are_written_as_faiss_writes_them(tmp_path: Path) -> None:
+    rows = in_clusters(5_000, 24, 60)
+    assert write_passages(tmp_path / "coded", rows, rows[:30], exact_rows=100).kind == "codes"
+    assert (tmp_path / "coded").read_bytes() == as_faiss_writes(rows, tmp_path / "coded")
+
+
+@pytest.mark.parametrize("dim", [24, 33])
+def test_a_code_names_the_levels_that_its_numbers_are_nearest_to(tmp_path: Path, dim: int) -> None:
+    rows = in_clusters(600, dim, 60)
+    write_passages(tmp_path / "coded", rows, rows[:30], exact_rows=100)
+    places, numbers = (dim // 2, 2) if dim % 2 == 0 else (dim, 1)
+    data = codes_of(tmp_path / "coded").read_bytes()
+    table = np.frombuffer(data[: dim * 64], dtype="<f4").reshape(places, 16, numbers)
+    packed = np.frombuffer(data[dim * 64 :], dtype=np.uint8).reshape(600, -1)
+    codes = np.stack([packed & 15, packed >> 4], axis=2).reshape(600, -1)[:, :places]
+    decoded = table[np.arange(places), codes].reshape(600, dim)
+    levels = np.array([-1.510, -0.4528, 0.4528, 1.510])  # written anew, from Max's table
+    spread = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    expected = levels[np.abs(spread[:, :, None] - levels).argmin(axis=2)] * rows.std(axis=0) + rows.mean(axis=0)
+    assert decoded == pytest.approx(expected, abs=1e-5)
 
 
 def test_rows_in_a_file_give_the_same_index_as_rows_in_memory(tmp_path: Path) -> None:
@@ -52,14 +66,18 @@ def test_rows_in_a_file_give_the_same_index_as_rows_in_memory(tmp_path: Path) ->
     card = write_passages(tmp_path / "memory", rows, rows[:30], exact_rows=100)
     assert write_passages(tmp_path / "disk", on_disk, rows[:30], exact_rows=100) == card
     assert (tmp_path / "memory").read_bytes() == (tmp_path / "disk").read_bytes()
+    assert codes_of(tmp_path / "memory").read_bytes() == codes_of(tmp_path / "disk").read_bytes()
 
 
 @pytest.mark.parametrize("exact_rows", [100, 10_000])
 def test_an_index_left_on_disk_finds_and_gives_back_what_one_in_memory_does(tmp_path: Path, exact_rows: int) -> None:
     rows, queries = in_clusters(2_000, 16, 40), unit_rows(5, 16, seed=2)
-    write_passages(tmp_path / "base", rows[:1_900], rows[:30], exact_rows=exact_rows)
+    card = write_passages(tmp_path / "base", rows[:1_900], rows[:30], exact_rows=exact_rows)
     write_passages(tmp_path / "tail", rows[1_900:])
-    memory, disk = (PassageVectors(tmp_path / "base", tmp_path / "tail", [3], in_memory=held) for held in (True, False))
+    memory, disk = (
+        PassageVectors(tmp_path / "base", tmp_path / "tail", [3], candidates=card.candidates, in_memory=held)
+        for held in (True, False)
+    )
     for query in queries:
         assert memory.search(query, 50) == disk.search(query, 50)
         assert memory.search(query, 5, [3, 4, 1_950]) == disk.search(query, 5, [3, 4, 1_950])
@@ -79,11 +97,11 @@ rows = RowsOnDisk(folder / "rows", dim)
 write_passages(folder / "small", rows[:400], rows[:20], exact_rows=200)  # starts the threads, which count as well
 (taken,) = [int(line.split()[1]) >> 10 for line in open("/proc/self/status") if line.startswith("VmData")]
 resource.setrlimit(resource.RLIMIT_DATA, ((taken + room) << 20,) * 2)
-print(write_passages(folder / "index", rows, rows[:20], exact_rows=exact_rows, training_bytes=16 << 20).kind)
+print(write_passages(folder / "index", rows, rows[:20], exact_rows=exact_rows).kind)
 """
 
 
-@pytest.mark.parametrize(("kind", "exact_rows", "room"), [("exact", 50_000, 64), ("ivf", 1_000, 96)])
+@pytest.mark.parametrize(("kind", "exact_rows", "room"), [("exact", 50_000, 64), ("codes", 1_000, 96)])
 def test_an_index_larger_than_memory_is_written(tmp_path: Path, kind: str, exact_rows: int, room: int) -> None:
     dim, n = 4_096, 16_000  # 250 MiB of vectors
     block = unit_rows(1_000, dim)
@@ -94,12 +112,13 @@ def test_an_index_larger_than_memory_is_written(tmp_path: Path, kind: str, exact
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == (f"{kind}\n", 0), done.stderr
     assert n * dim * 4 > 2 * room << 20
-    half = 2 if kind == "ivf" else 4
+    half = 2 if kind == "codes" else 4
     assert (tmp_path / "index").stat().st_size > n * dim * half
 
 
-def test_no_more_rows_are_trained_on_than_there_is_room_for(tmp_path: Path) -> None:
-    rows, wanted = in_clusters(3_999, 16, 50), 2_000
+def test_no_more_rows_than_a_block_tell_how_numbers_are_spread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("index.vector_writer._BLOCK_BYTES", 1_000 * 16 * 4)
+    rows = in_clusters(3_999, 16, 50)
     asked: list[Any] = []
 
     class Noting(RowsOnDisk):
@@ -108,11 +127,9 @@ def test_no_more_rows_are_trained_on_than_there_is_room_for(tmp_path: Path) -> N
             return super().__getitem__(rows)
 
     rows.tofile(tmp_path / "rows")
-    write_passages(
-        tmp_path / "ivf", Noting(tmp_path / "rows", 16), rows[:20], exact_rows=100, training_bytes=wanted * 16 * 4
-    )
-    taken = len(range(len(rows))[asked[0]])
-    assert wanted / 2 <= taken <= wanted
+    write_passages(tmp_path / "coded", Noting(tmp_path / "rows", 16), rows[:20], exact_rows=100)
+    (sampled,) = (one for one in asked if one.step)
+    assert 500 <= len(range(len(rows))[sampled]) <= 1_000
 
 
 def test_a_block_of_a_long_file_costs_what_the_block_does(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from index.types import Matrix, Vector
 from index.vector_writer import MIN_RECALL, write_passages
-from index.vectors import PassageVectors, SentenceVectors
+from index.vectors import PassageVectors, SentenceVectors, codes_of
 
 
 def unit_rows(n: int, dim: int, seed: int = 0) -> Matrix:
@@ -75,9 +75,9 @@ def test_rows_are_given_back_bit_for_bit(tmp_path: Path) -> None:
 
 def test_an_inexact_index_finds_nearly_what_a_look_at_every_row_finds(tmp_path: Path) -> None:
     rows, queries = in_clusters(4_000, 32, 100), in_clusters(50, 32, 100, seed=3)
-    card = write_passages(tmp_path / "ivf", rows, queries, exact_rows=1_000)
-    vectors, exact = PassageVectors(tmp_path / "ivf"), stored(tmp_path, rows)
-    assert card.kind == "ivf" and card.recall >= MIN_RECALL and card.queries == 50 and 8 <= card.probes < card.lists
+    card = write_passages(tmp_path / "coded", rows, queries, exact_rows=1_000)
+    vectors, exact = PassageVectors(tmp_path / "coded", candidates=card.candidates), stored(tmp_path, rows)
+    assert card.kind == "codes" and card.recall >= MIN_RECALL and card.queries == 50 and card.candidates < 1_000
     shares = []
     for query in in_clusters(50, 32, 100, seed=4):  # not those that it was measured with
         wanted = {row for row, _ in exact.search(query, 100)}
@@ -88,30 +88,65 @@ def test_an_inexact_index_finds_nearly_what_a_look_at_every_row_finds(tmp_path: 
     assert vectors.rows([17, 3999]) == pytest.approx(rows[[17, 3999]], abs=1e-3)
 
 
-def test_an_index_that_finds_too_little_looks_at_more_lists(tmp_path: Path) -> None:
-    """Rows without any clusters are the worst case: near ones lie in any list."""
-    rows, queries = unit_rows(3_000, 48), unit_rows(40, 48, seed=5)
-    card = write_passages(tmp_path / "ivf", rows, queries, exact_rows=1_000)
-    assert card.recall >= MIN_RECALL and card.probes > 8
+def test_an_index_that_finds_too_little_looks_at_more_vectors(tmp_path: Path) -> None:
+    """Rows without any clusters are the worst case: nothing is much nearer than the rest."""
+    rows, queries = unit_rows(30_000, 384), unit_rows(20, 384, seed=5)
+    card = write_passages(tmp_path / "coded", rows, queries, exact_rows=1_000)
+    assert card.recall >= MIN_RECALL and card.candidates > 400
 
 
-def test_a_few_rows_of_an_inexact_index_are_all_looked_at(tmp_path: Path) -> None:
+@pytest.mark.parametrize("few", [10, 100])
+def test_all_of_some_rows_of_an_inexact_index_are_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr("index.vectors.EXACT_ROWS", few)  # by themselves, or in a look at every row
     rows, query = in_clusters(3_000, 16, 50), unit_rows(1, 16, seed=2)[0]
-    write_passages(tmp_path / "ivf", rows, rows[:20], exact_rows=1_000)
-    vectors = PassageVectors(tmp_path / "ivf")
+    card = write_passages(tmp_path / "coded", rows, rows[:20], exact_rows=1_000)
+    vectors = PassageVectors(tmp_path / "coded", gone=[105, 205], candidates=card.candidates)
     among = list(range(5, 3_000, 100))
     assert [row for row, _ in vectors.search(query, 30, among)] == [
-        row for row, _ in slow_search(rows.astype(np.float16).astype(np.float32), query, 30, among)
+        row
+        for row, _ in slow_search(rows.astype(np.float16).astype(np.float32), query, 30, among)
+        if row not in (105, 205)
     ]
+
+
+def test_rows_that_are_gone_and_nearest_hide_nothing(tmp_path: Path) -> None:
+    rows = in_clusters(3_000, 16, 50)
+    card = write_passages(tmp_path / "coded", rows, rows[:20], exact_rows=1_000)
+    query = rows[0]
+    nearest = [row for row, _ in slow_search(rows, query, 1_500, list(range(3_000)))]
+    vectors = PassageVectors(tmp_path / "coded", gone=sorted(nearest[:1_400]), candidates=card.candidates)
+    found = {row for row, _ in vectors.search(query, 100)}
+    assert not found & set(nearest[:1_400]) and len(found & set(nearest[1_400:])) > 90
+
+
+def test_codes_of_another_number_of_rows_are_refused(tmp_path: Path) -> None:
+    rows = unit_rows(300, 16)
+    card = write_passages(tmp_path / "coded", rows, rows[:20], exact_rows=100)
+    path = codes_of(tmp_path / "coded")
+    whole = path.read_bytes()
+    for data in (whole[:-1], whole + b"\0", b""):
+        path.write_bytes(data)
+        with pytest.raises(ValueError, match="does not hold the codes of 300 rows"):
+            PassageVectors(tmp_path / "coded", candidates=card.candidates)
+
+
+@pytest.mark.parametrize("dim", [1, 2, 7, 24, 33])
+def test_vectors_of_any_length_have_codes(tmp_path: Path, dim: int) -> None:
+    rows = unit_rows(1_500, dim)
+    card = write_passages(tmp_path / "coded", rows, rows[:20], exact_rows=100)
+    vectors = PassageVectors(tmp_path / "coded", candidates=card.candidates)
+    assert card.recall >= MIN_RECALL and len(vectors.search(rows[3], 100)) == 100
 
 
 @pytest.mark.parametrize("exact_rows", [10, 10_000])
 def test_a_tail_is_searched_with_its_base_and_what_is_gone_is_not_found(tmp_path: Path, exact_rows: int) -> None:
     rows, query = in_clusters(2_000, 16, 20), unit_rows(1, 16, seed=2)[0]
-    write_passages(tmp_path / "base", rows[:1_900], rows[:50], exact_rows=exact_rows)
+    card = write_passages(tmp_path / "base", rows[:1_900], rows[:50], exact_rows=exact_rows)
     write_passages(tmp_path / "tail", rows[1_900:])
     gone = [0, 7, 1_899, 1_900, 1_999]
-    vectors = PassageVectors(tmp_path / "base", tmp_path / "tail", gone)
+    vectors = PassageVectors(tmp_path / "base", tmp_path / "tail", gone, candidates=card.candidates)
     assert (len(vectors), vectors.in_base, sum(map(len, vectors.tail()))) == (2_000, 1_900, 100)
     live = [row for row in range(2_000) if row not in gone]
     found, expected = vectors.search(query, 2_000), slow_search(rows, query, 2_000, live)
