@@ -8,7 +8,9 @@ from io import BytesIO
 from typing import Any
 
 import docx
+from docx.exceptions import PythonDocxError
 from docx.opc.exceptions import OpcError
+from docx.oxml.exceptions import XmlchemyError
 from lxml import etree
 
 from index.errors import SkipFile
@@ -19,7 +21,7 @@ from index.parse.rows import add_table
 from index.types import Parsed, Place
 
 # python-docx meets a missing part or attribute as None or as an element of another class.
-DAMAGE = (OpcError, etree.LxmlError, AttributeError, TypeError)
+DAMAGE = (OpcError, PythonDocxError, XmlchemyError, etree.LxmlError, AttributeError, TypeError)
 
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _FALLBACK = "{http://schemas.openxmlformats.org/markup-compatibility/2006}Fallback"

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -148,7 +148,8 @@ def kill_job(server: Served, chance: random.Random) -> bool:
             break
     time.sleep(chance.uniform(0.0, 0.8))
     for child in children:
-        child.kill()
+        with suppress(ValueError):  # it has ended, and its job has put it away
+            child.kill()
     job = server.job_of(started)
     assert job["state"] == "done" or (job["error"]["status"], job["error"]["title"]) == (500, "The build failed"), job
     return bool(job["state"] == "failed")

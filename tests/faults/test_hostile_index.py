@@ -60,8 +60,8 @@ if unchecked:
     from index.manifest import read_manifest
     index.generation.verify = lambda folder, expected="", unread=(): read_manifest(folder)
 
-def resident():
-    return memory_of(os.getpid())["VmRSS"]
+def resident():  # of its own: pages of libraries come and go as the kernel sees fit
+    return memory_of(os.getpid())["RssAnon"]
 
 for line in sys.stdin:
     opened.clear()

@@ -178,11 +178,18 @@ def test_reasons_common_to_office_files(suffix: str) -> None:
     )
 
 
+_STYLE_WITHOUT_A_NAME = (
+    b'<w:styles xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">'
+    b'<w:style w:type="paragraph" w:styleId="Odd"><w:name/></w:style></w:styles>'
+)
+
+
 def test_an_office_file_of_another_kind_and_damaged_ones() -> None:
     assert skip_reason(_lease(), ".pptx") == "type_mismatch"
     assert skip_reason(_saved(pptx.Presentation()), ".docx") == "type_mismatch"
     assert skip_reason(_lease(), ".xlsx") == "type_mismatch"
     assert skip_reason(_repacked(_lease(), {"word/document.xml": b"<broken"}), ".docx") == "corrupt"
+    assert skip_reason(_repacked(_lease(), {"word/styles.xml": _STYLE_WITHOUT_A_NAME}), ".docx") == "corrupt"
     assert skip_reason(_saved(docx.Document()), ".docx") == "empty"
     assert skip_reason(_saved(pptx.Presentation()), ".pptx") == "empty"
 
