@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Container, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from hashlib import sha256
@@ -140,8 +140,17 @@ def verify(folder: Path, expected_sha256: str = "", unread: Container[str] = ())
                 f"{name} of generation {folder.name} cannot be read ({error.strerror}).", remedy=REBUILD
             ) from error
 
-    with ThreadPoolExecutor(min(_MOST_THREADS, len(os.sched_getaffinity(0))), thread_name_prefix="verify") as pool:
-        for name, whole in zip(manifest.files, pool.map(is_whole, manifest.files), strict=True):
-            if not whole:
-                raise CorruptGeneration(f"{name} of generation {folder.name} is damaged.", remedy=REBUILD)
+    for name, whole in zip(manifest.files, _side_by_side(is_whole, list(manifest.files)), strict=True):
+        if not whole:
+            raise CorruptGeneration(f"{name} of generation {folder.name} is damaged.", remedy=REBUILD)
     return manifest
+
+
+def _side_by_side(work: Callable[[str], bool], names: Sequence[str]) -> list[bool]:
+    """``work`` of each name, several at a time; one after the other where no thread can be started."""
+    threads = min(_MOST_THREADS, len(os.sched_getaffinity(0)))
+    try:
+        with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
+            return list(pool.map(work, names))
+    except RuntimeError:
+        return [work(name) for name in names]

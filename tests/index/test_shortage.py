@@ -7,6 +7,7 @@ import os
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Thread
 
 import pytest
 
@@ -130,6 +131,20 @@ def test_whichever_library_is_short_of_handles(error: Exception) -> None:
     with pytest.raises(OSError) as caught:
         let_shortage_pass(error)
     assert caught.value.errno in _WANTING
+
+
+def test_where_no_thread_can_be_started_files_are_checked_one_by_one(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(Thread, "start", refuse)
+    with shelf.open() as generation:
+        assert generation.name == shelf.live
+    (shelf.live_folder / "sentences.f16").write_bytes(b"junk")
+    with pytest.raises(CorruptGeneration, match=r"sentences\.f16"), shelf.open():
+        pass
 
 
 def test_what_is_damaged_is_not_taken_for_a_shortage(shelf: Shelf) -> None:
