@@ -14,7 +14,7 @@ from api import problems
 
 HEAD_S = 15.0
 """The head of a request must have arrived this long after the connection was made, or the last response ended."""
-READ_S = 30.0
+READ_S = 15.0
 """A client that leaves this long what is sent to it is cut off."""
 
 
