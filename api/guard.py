@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import math
+import threading
 import time
 from collections import Counter
 from functools import partial
@@ -119,6 +120,7 @@ class Computing:
     def __init__(self, seconds: float) -> None:
         self._item = RateLimitItemPerMinute(max(1, round(seconds * 1_000)))
         self._limiter = FixedWindowRateLimiter(MemoryStorage())
+        self._lock = threading.Lock()  # the storage starts a timer, and two threads may start the same one
 
     def wait_s(self, asking: str) -> int:
         """0 while something is left to spend; else the seconds until there is."""
@@ -128,7 +130,8 @@ class Computing:
 
     def spend(self, asking: str, seconds: float) -> None:
         """Counts to the millisecond, and at least one."""
-        self._limiter.hit(self._item, asking, cost=max(1, round(seconds * 1_000)))
+        with self._lock:
+            self._limiter.hit(self._item, asking, cost=max(1, round(seconds * 1_000)))
 
 
 def presented(headers: list[tuple[bytes, bytes]]) -> bytes:
