@@ -124,9 +124,13 @@ class Computing:
 
     def wait_s(self, asking: str) -> int:
         """0 while something is left to spend; else the seconds until there is."""
-        if self._limiter.test(self._item, asking):
+        if self.left_s(asking) > 0:
             return 0
         return max(1, math.ceil(self._limiter.get_window_stats(self._item, asking).reset_time - time.time()))
+
+    def left_s(self, asking: str) -> float:
+        """Seconds of computing that are left to spend in this minute."""
+        return self._limiter.get_window_stats(self._item, asking).remaining / 1_000
 
     def spend(self, asking: str, seconds: float) -> None:
         """Counts to the millisecond, and at least one."""

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from api.app import create_app
 from api.compose import Footnote
-from api.guard import presented
+from api.guard import Computing, presented
 from api.keys import KeysError, add_key, keys_file, revoke_key
 from api.openai_errors import speaks_openai
 from api.serving import refuse_without_key
@@ -303,6 +305,27 @@ def test_a_key_that_has_used_up_its_computing_has_to_wait(world: World, live: Li
     assert_problem(response, 429, "Too much computing")
     assert 30 < int(response.headers["retry-after"]) <= 60
     assert ask(ben).status_code == 200  # another's budget is another's
+
+
+def test_threads_may_spend_at_once() -> None:
+    """The library that counts starts a timer while it does: without a lock, two threads start the same one now and
+    then."""
+    at_once = threading.Barrier(8)
+    each = [Computing(10) for _ in range(200)]
+
+    def spend(_: int) -> None:
+        for computing in each:
+            at_once.wait(20)
+            computing.spend("key ana", 0.002)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(spend, range(8)))
+    finally:
+        sys.setswitchinterval(interval)
+    assert [computing.left_s("key ana") for computing in each] == [pytest.approx(10 - 8 * 0.002)] * len(each)
 
 
 def test_waiting_is_not_computing(world: World, live: Live) -> None:
