@@ -14,8 +14,9 @@ from api import problems
 
 HEAD_S = 15.0
 """The head of a request must have arrived this long after the connection was made, or the last response ended."""
-READ_S = 15.0
-"""A client that leaves this long what is sent to it is cut off."""
+READ_S = 12.0
+"""A client that reads nothing this long of what is sent to it is cut off, at most a quarter later."""
+_LOOKS = 4
 
 
 class Connection(H11Protocol):
@@ -47,7 +48,18 @@ class Connection(H11Protocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._unread is None:
-            self._unread = self.loop.call_later(self.read_s, self.transport.abort)
+            self._await_reader()
+
+    def _await_reader(self, before: int = -1, quiet: int = 0) -> None:
+        """Cut the client off when it has read nothing at so many looks; there were ``before`` bytes for it at the last.
+
+        A large response may take long to read, and then writing is paused all the while."""
+        left = self.transport.get_write_buffer_size()
+        quiet = quiet + 1 if left >= before >= 0 else 0
+        if quiet == _LOOKS:
+            self.transport.abort()
+            return
+        self._unread = self.loop.call_later(self.read_s / _LOOKS, self._await_reader, left, quiet)
 
     def resume_writing(self) -> None:
         if self._unread is not None:

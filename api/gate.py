@@ -1,25 +1,21 @@
 """Admission: model work runs on a thread a core, a bounded number of requests waits, the rest is refused early.
 
-Whoever asked is charged for what the threads computed, while they do: see ``payer``."""
+Whoever asked is charged for what the threads compute: see index.computing."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from contextvars import ContextVar
 from typing import TypeVar
 
 import anyio
 import anyio.to_thread
 
 from api.problems import Overloaded
+from index.computing import charged
 
 T = TypeVar("T")
-
-payer: ContextVar[Callable[[float], None] | None] = ContextVar("payer", default=None)
-"""Is told the seconds that a thread computed for the request at hand; threads inherit it. Waiting costs nothing."""
 
 
 class Gate:
@@ -40,25 +36,13 @@ class Gate:
     async def run(self, work: Callable[[], T]) -> T:
         """``work()`` on a thread, when one is free."""
         async with self.admitted():
-            return await anyio.to_thread.run_sync(_charged, work, limiter=self._limiter)
+            return await anyio.to_thread.run_sync(charged, work, limiter=self._limiter)
 
     async def iterate(self, items: Iterator[T]) -> AsyncIterator[T]:
         """The items of a blocking iterator, each made on a thread. The thread is given back between two items."""
         end = object()
         while True:
-            item = await anyio.to_thread.run_sync(_charged, lambda: next(items, end), limiter=self._limiter)
+            item = await anyio.to_thread.run_sync(charged, lambda: next(items, end), limiter=self._limiter)
             if item is end:
                 return
             yield item  # type: ignore[misc] # anything but ``end`` is a T
-
-
-def _charged(work: Callable[[], T]) -> T:
-    """``work()``, told to whoever pays for this request."""
-    pay = payer.get()
-    if pay is None:
-        return work()
-    began = time.thread_time()
-    try:
-        return work()
-    finally:
-        pay(time.thread_time() - began)

@@ -11,20 +11,22 @@ from functools import partial
 from typing import Any
 
 import structlog
-from limits import RateLimitItem, RateLimitItemPerMinute, parse
+from limits import RateLimitItem, parse
 from limits.storage import MemoryStorage
-from limits.strategies import FixedWindowRateLimiter, MovingWindowRateLimiter
+from limits.strategies import MovingWindowRateLimiter
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from api import problems
-from api.gate import payer
 from api.keys import KeyRing, KeysError, keys_file
 from api.settings import Settings
+from index.computing import payer
 
 _log = structlog.get_logger()
 PROBES = frozenset({"/livez", "/readyz"})
 _PAGE = frozenset({"/", "/docs"})
 _PAGE_FILES = "/static/"
+_MINUTE_S = 60.0
+_MANY = 10_000  # who asked; of these, those whose minute is over are forgotten
 KEY_NAME = "footnote.key"
 """Where the name of the key that was used stands in the scope."""
 
@@ -115,27 +117,30 @@ class Rate:
 class Computing:
     """So many seconds of computing a minute, for each who asks. The minute begins with the first that is spent.
 
-    What was begun is finished, so one may overspend by the requests that run at a time; each counts as it computes."""
+    What was begun is finished, so one may overspend by the requests that run at a time. Safe to use from threads, which
+    the storage of the library that counts requests is not: it starts timers."""
 
     def __init__(self, seconds: float) -> None:
-        self._item = RateLimitItemPerMinute(max(1, round(seconds * 1_000)))
-        self._limiter = FixedWindowRateLimiter(MemoryStorage())
-        self._lock = threading.Lock()  # the storage starts a timer, and two threads may start the same one
+        self._most = seconds
+        self._spent: dict[str, tuple[float, float]] = {}  # when the minute ends, by time.monotonic(), and seconds spent
+        self._lock = threading.Lock()
 
     def wait_s(self, asking: str) -> int:
         """0 while something is left to spend; else the seconds until there is."""
-        if self.left_s(asking) > 0:
-            return 0
-        return max(1, math.ceil(self._limiter.get_window_stats(self._item, asking).reset_time - time.time()))
-
-    def left_s(self, asking: str) -> float:
-        """Seconds of computing that are left to spend in this minute."""
-        return self._limiter.get_window_stats(self._item, asking).remaining / 1_000
+        ends_at, spent = self._of(asking, time.monotonic())
+        return 0 if spent < self._most else max(1, math.ceil(ends_at - time.monotonic()))
 
     def spend(self, asking: str, seconds: float) -> None:
-        """Counts to the millisecond, and at least one."""
+        now = time.monotonic()
         with self._lock:
-            self._limiter.hit(self._item, asking, cost=max(1, round(seconds * 1_000)))
+            ends_at, spent = self._of(asking, now)
+            self._spent[asking] = (ends_at, spent + seconds)
+            if len(self._spent) > _MANY:
+                self._spent = {who: one for who, one in self._spent.items() if one[0] > now}
+
+    def _of(self, asking: str, now: float) -> tuple[float, float]:
+        ends_at, spent = self._spent.get(asking, (0.0, 0.0))
+        return (ends_at, spent) if ends_at > now else (now + _MINUTE_S, 0.0)
 
 
 def presented(headers: list[tuple[bytes, bytes]]) -> bytes:

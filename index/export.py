@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
@@ -35,6 +36,7 @@ from index.types import Matrix
 _OPSET = 17
 _NEIGHBOURS = 10
 _ABANDONED_S = 3_600
+_OURS = re.compile(r"\.[0-9a-f]{16}-[a-z0-9_]{8}")  # an export's name, and what tempfile adds
 
 
 def reference_model(name: str) -> Any:
@@ -96,8 +98,8 @@ def export(folder: Path, target: Path, runtime: Runtime = "onnxruntime") -> None
 def _sweep(cache: Path) -> None:
     """Remove what exports have left that were killed. One under way is younger: it takes seconds."""
     for left in cache.glob(".*-*"):
-        with suppress(FileNotFoundError):  # another process sweeps too
-            if time.time() - left.stat().st_mtime > _ABANDONED_S:
+        with suppress(OSError):  # another process sweeps too
+            if _OURS.fullmatch(left.name) and time.time() - left.stat().st_mtime > _ABANDONED_S:
                 shutil.rmtree(left, ignore_errors=True)
 
 

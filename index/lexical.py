@@ -196,12 +196,15 @@ class LexicalIndex:
             held = self._searcher.search(self._term(field, term), limit=1, count=True)
             return int(held.count or 0)
 
-    def search(self, query: Sequence[str], k: int, rows: Sequence[int] | None = None) -> list[tuple[int, float]]:
-        """The ``k`` best ``(row, BM25)`` for the terms ``query``, best first, among ``rows`` when given."""
+    def search(
+        self, query: Sequence[str], k: int, rows: Sequence[int] | None = None, without: Sequence[int] = ()
+    ) -> list[tuple[int, float]]:
+        """The ``k`` best ``(row, BM25)`` for the terms ``query``, best first, among ``rows`` when given, and none of
+        ``without``."""
         clauses = []
         for term in query:
             clauses += [self._weighed(_TEXT, term, 1.0), self._weighed(_ABOVE, term, _ABOVE_BOOST)]
-        return self._best(clauses, k, rows)
+        return self._best(clauses, k, rows, without)
 
     def coverage(self, query: Sequence[str], rows: Sequence[int]) -> list[tuple[int, float]]:
         """``(row, share)`` for those of ``rows`` that hold a term of ``query``, in their text or above it, best first:
@@ -236,7 +239,9 @@ class LexicalIndex:
         each = (tantivy.Query.term_query(self._schema, _ROW, row, "basic") for row in rows)
         return tantivy.Query.boolean_query([(tantivy.Occur.Should, one) for one in each])
 
-    def _best(self, clauses: Sequence[tantivy.Query], k: int, rows: Sequence[int] | None) -> list[tuple[int, float]]:
+    def _best(
+        self, clauses: Sequence[tantivy.Query], k: int, rows: Sequence[int] | None, without: Sequence[int] = ()
+    ) -> list[tuple[int, float]]:
         """The ``k`` rows with the highest sum of the clauses that match, among ``rows`` when given."""
         if not clauses or k < 1 or (rows is not None and not rows):
             return []
@@ -244,6 +249,9 @@ class LexicalIndex:
         if rows is not None:
             among = tantivy.Query.const_score_query(self._any_of(rows), 0.0)
             found = tantivy.Query.boolean_query([(tantivy.Occur.Must, found), (tantivy.Occur.Must, among)])
+        if without:
+            left_out = (tantivy.Occur.MustNot, self._any_of(without))
+            found = tantivy.Query.boolean_query([(tantivy.Occur.Must, found), left_out])
         with _whole():
             hits = self._searcher.search(found, limit=k, count=False).hits
             addresses = [address for _, address in hits]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Container, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from hashlib import sha256
+from itertools import zip_longest
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -149,8 +150,13 @@ def verify(folder: Path, expected_sha256: str = "", unread: Container[str] = ())
 def _side_by_side(work: Callable[[str], bool], names: Sequence[str]) -> list[bool]:
     """``work`` of each name, several at a time; one after the other where no thread can be started."""
     threads = min(_MOST_THREADS, len(os.sched_getaffinity(0)))
-    try:
-        with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
-            return list(pool.map(work, names))
-    except RuntimeError:
-        return [work(name) for name in names]
+    with ThreadPoolExecutor(threads, thread_name_prefix="verify") as pool:
+        begun: list[Future[bool]] = []
+        try:
+            for name in names:
+                begun.append(pool.submit(work, name))
+        except RuntimeError:
+            # What was handed in and no thread has taken up is done here, with the rest.
+            done = [None if future.cancel() else future.result() for future in begun]
+            return [work(name) if one is None else one for name, one in zip_longest(names, done)]
+        return [future.result() for future in begun]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from index.errors import DiskFull
 from index.extend import Base
-from index.generation import SENTENCES_TAIL, VECTORS, VECTORS_TAIL, Generation, Layout
+from index.generation import SENTENCES_TAIL, VECTORS_TAIL, Generation, Layout
 from index.parse import format_of
 from index.types import Encoder
 from index.walk import FoundFile
@@ -66,7 +66,7 @@ def estimate(files: Sequence[FoundFile], previous: Generation | None, base: Base
     if base.rows:
         kept = sum(taken.get(name, 0) for name in ("documents.db", SENTENCES_TAIL, VECTORS_TAIL))
     else:
-        kept = sum(taken.values()) + taken[VECTORS]
+        kept = sum(taken.values()) + 4 * len(previous.vectors) * previous.vectors.dim  # as float32, for a while
     return round(kept + sum(n_bytes * growth.get(fmt, plain) for fmt, n_bytes in (coming - going).items()))
 
 

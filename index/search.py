@@ -60,8 +60,9 @@ def search(
     was encoded by another encoder than the passages, or by another runtime."""
     for query in queries:
         generation.manifest.check_encoder(query.encoder)
-    among = _rows_to_look_in(generation, documents, without)
-    rows = sorted({row for query in queries for row in _candidates(generation, query, depth, among)})
+    among = generation.store.rows_of(documents) if documents is not None else None
+    left_out = generation.store.rows_of(without) if without else []
+    rows = sorted({row for query in queries for row in _candidates(generation, query, depth, among, left_out)})
     if not rows:
         return []
     if rows[-1] >= len(generation.vectors):  # the lexical index is read where it lies
@@ -127,18 +128,9 @@ def _sentence_rows(generation: Generation, rows: Sequence[int]) -> tuple[Matrix,
     return generation.sentences.take(numbers), np.cumsum([0, *counts[:-1]])
 
 
-def _rows_to_look_in(
-    generation: Generation, documents: Sequence[str] | None, without: Sequence[str]
-) -> Sequence[int] | None:
-    """Passage rows, ascending; None for all of them."""
-    if not without:
-        return generation.store.rows_of(documents) if documents is not None else None
-    some = generation.store.rows_of(documents) if documents is not None else generation.rows()
-    out = set(generation.store.rows_of(without))
-    return [row for row in some if row not in out]
-
-
-def _candidates(generation: Generation, query: Query, depth: int, among: Sequence[int] | None) -> set[int]:
-    dense = generation.vectors.search(query.vector, depth, among)
-    lexical = generation.lexical.search(query.terms, depth, among)
+def _candidates(
+    generation: Generation, query: Query, depth: int, among: Sequence[int] | None, without: Sequence[int]
+) -> set[int]:
+    dense = generation.vectors.search(query.vector, depth, among, without)
+    lexical = generation.lexical.search(query.terms, depth, among, without)
     return {row for row, _ in dense} | {row for row, _ in lexical}

@@ -7,23 +7,29 @@ has no rows yet, and the rows follow as FAISS would write them. The file is the 
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from index.codes import write_codes
+from index.codes import numbers_a_code, write_codes
 from index.types import Matrix
-from index.vectors import EXACT_ROWS, RECALL_DEPTH, PassageVectors, RowsOnDisk, VectorCard, codes_of
+from index.vectors import (
+    EXACT_ROWS,
+    RECALL_DEPTH,
+    PassageVectors,
+    RowsOnDisk,
+    VectorCard,
+    codes_of,
+    empty_index,
+    head_of,
+)
 
 MIN_RECALL = 0.97  # of the exact RECALL_DEPTH nearest, measured on vectors of sentences
 _FIRST_CANDIDATES = 400
 _BLOCK_BYTES = 16 << 20  # of vectors handed to FAISS at a time
-_COUNT = struct.Struct("<Q")
 
 Rows = NDArray[np.float32] | RowsOnDisk
 """Unit vectors (n, dim) float32."""
@@ -34,26 +40,22 @@ def write_passages(
 ) -> VectorCard:
     """Write ``rows`` as an index that scores by inner product: of two unit vectors that is their cosine.
 
-    With more than ``exact_rows`` they are kept in float16, their codes are written beside them, and the recall of both
-    together is measured with ``queries`` (m, dim). Takes no more memory than some blocks and, for that measure, half a
-    byte for each number in ``rows``."""
-    if len(rows) <= exact_rows or queries is None or not len(queries):
-        _write_rows(path, faiss.IndexFlatIP(rows.shape[1]), rows)
+    With more than ``exact_rows``, and vectors that are not too long to have codes, they are kept in float16, codes are
+    written beside them, and the recall of both together is measured with ``queries`` (m, dim). Takes no more memory
+    than some blocks and, for that measure, half a byte for each number in ``rows``."""
+    if len(rows) <= exact_rows or queries is None or not len(queries) or not numbers_a_code(rows.shape[1]):
+        _write_rows(path, "exact", rows)
         return VectorCard("exact")
-    kind = faiss.ScalarQuantizer.QT_fp16
-    _write_rows(path, faiss.IndexScalarQuantizer(rows.shape[1], kind, faiss.METRIC_INNER_PRODUCT), rows)
+    _write_rows(path, "codes", rows)
     sample = np.asarray(rows[:: -(-len(rows) // _rows_a_block(rows))], dtype=np.float32)  # of every part of the folder
     write_codes(codes_of(path), sample, (block for _, block in _blocks(rows)))
     return _looking_enough(path, rows, queries)
 
 
-def _write_rows(path: Path, index: Any, rows: Rows) -> None:
-    """The file of ``index``, which is empty, as if it had ``rows``: its head, how many bytes follow, and those."""
-    index.ntotal = len(rows)
-    head = faiss.serialize_index(index).tobytes()
-    counted = index.code_size // (4 if isinstance(index, faiss.IndexFlat) else 1)  # FAISS counts floats, or else bytes
+def _write_rows(path: Path, kind: str, rows: Rows) -> None:
+    index = empty_index(kind, rows.shape[1])
     with path.open("wb") as stream:
-        stream.write(head[: -_COUNT.size] + _COUNT.pack(len(rows) * counted))
+        stream.write(head_of(kind, rows.shape[1], len(rows)))
         for _, block in _blocks(rows):
             stream.write(index.sa_encode(block).tobytes())
 

@@ -30,8 +30,11 @@ from index.types import Matrix, Vector
 EXACT_ROWS = 20_000
 RECALL_DEPTH = 100  # nearest rows that a search asks for, and that recall is measured with
 _TAIL_BLOCK = 4_096  # rows of a tail read at a time
+_FEW = 0.05  # of all rows: so many are looked at themselves, as fast as they would be found among the nearest of all
 _HEAD = struct.Struct("<4siq")  # of FAISS's files: kind, dimensions, vectors
-_BYTES_A_NUMBER = {b"IxFI": 4, b"IxSQ": 2}  # IndexFlatIP; IndexScalarQuantizer of float16
+_KINDS = {b"IxFI": "exact", b"IxSQ": "codes"}
+_COUNT = struct.Struct("<Q")
+_MOST_DIMENSIONS = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +79,17 @@ class PassageVectors:
         """How many rows lie in the base."""
         return int(self._starts[1])
 
-    def search(self, query: Vector, k: int, rows: Sequence[int] | None = None) -> list[tuple[int, float]]:
-        """The ``k`` nearest ``(row, cosine)``, best first, among ``rows`` when given."""
-        among = None if rows is None else np.setdiff1d(np.asarray(rows, dtype=np.int64), self.gone)
+    def search(
+        self, query: Vector, k: int, rows: Sequence[int] | None = None, without: Sequence[int] = ()
+    ) -> list[tuple[int, float]]:
+        """The ``k`` nearest ``(row, cosine)``, best first, among ``rows`` when given, and none of ``without``."""
+        left_out = np.union1d(self.gone, np.asarray(without, dtype=np.int64)) if len(without) else self.gone
+        among = None if rows is None else np.setdiff1d(np.asarray(rows, dtype=np.int64), left_out)
         pairs: list[tuple[int, float]] = []
         for part, start in zip(self._parts, self._starts, strict=False):
             end = start + len(part)
             inside = None if among is None else among[(among >= start) & (among < end)] - start
-            out = self.gone[(self.gone >= start) & (self.gone < end)] - start
+            out = left_out[(left_out >= start) & (left_out < end)] - start
             pairs += [(row + int(start), score) for row, score in part.search(query, k, inside, out)]
         return sorted(pairs, key=lambda pair: (-pair[1], pair[0]))[: max(k, 0)]
 
@@ -108,6 +114,8 @@ class _Part:
 
     def __init__(self, path: Path, in_memory: bool, candidates: int = 0) -> None:
         """Raises ValueError for a file that index.vector_writer has not written."""
+        if candidates < 0:
+            raise ValueError(f"{candidates} candidates")
         _check_head(path)
         self._path = path
         self._index: Any = faiss.read_index(str(path)) if in_memory else read_mapped(path)
@@ -130,10 +138,9 @@ class _Part:
         k = min(k, len(self) - len(out) if among is None else len(among))
         if k < 1:
             return []
-        if self._candidates and among is None:
-            return self._best(query, k, self._near(query, k, out))
-        if self._candidates and among is not None and len(among) <= EXACT_ROWS:
-            return self._best(query, k, among)
+        if self._candidates:
+            few = among is not None and len(among) < _FEW * len(self)
+            return self._best(query, k, among if among is not None and few else self._near(query, k, among, out))
         scores, found = self._index.search(query[None, :], k, params=self._parameters(among, out))  # (1, k) each
         # FAISS fills up with row -1 when it finds fewer than k.
         return [(int(row), float(score)) for row, score in zip(found[0], scores[0], strict=True) if row >= 0]
@@ -146,12 +153,16 @@ class _Part:
             selector = faiss.IDSelectorNot(selector)
         return faiss.SearchParameters(sel=selector)  # type: ignore[call-arg] # the stub lacks it
 
-    def _near(self, query: Vector, k: int, out: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Rows that may be among the ``k`` nearest, without those that are ``out``, ascending."""
-        wanted = min(self._candidates * -(-k // RECALL_DEPTH), len(self) - len(out))
-        asked = wanted + min(len(out), wanted)
+    def _near(
+        self, query: Vector, k: int, among: NDArray[np.int64] | None, out: NDArray[np.int64]
+    ) -> NDArray[np.int64]:
+        """Rows that may be among the ``k`` nearest, ascending: of ``among`` when given, else without those ``out``."""
+        there = len(self) - len(out) if among is None else len(among)
+        wanted = min(self._candidates * -(-k // RECALL_DEPTH), there)
+        asked = wanted * len(self) // there + min(len(out), wanted)
         while True:
-            found = np.setdiff1d(self._codes.nearest(query, min(asked, len(self))), out)
+            found = np.sort(self._codes.nearest(query, min(asked, len(self))))
+            found = found[~_is_in(found, out) if among is None else _is_in(found, among)]
             if len(found) >= wanted or asked >= len(self):
                 return found
             asked *= 2
@@ -170,14 +181,42 @@ def codes_of(path: Path) -> Path:
     return path.with_suffix(".codes")
 
 
+def _is_in(rows: NDArray[np.int64], some: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Which of ``rows`` are among ``some``, which ascend. In time that hardly depends on how many those are."""
+    if not len(some):
+        return np.zeros(len(rows), dtype=bool)
+    return np.asarray(some[np.minimum(np.searchsorted(some, rows), len(some) - 1)] == rows)
+
+
+def empty_index(kind: str, dim: int) -> Any:
+    """Without rows, an index of float32 ("exact") or of float16 ("codes"), as it is kept in a file."""
+    if kind == "exact":
+        return faiss.IndexFlatIP(dim)
+    return faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+
+
+def head_of(kind: str, dim: int, n_rows: int) -> bytes:
+    """How the file of such an index begins when it has so many rows: everything but those."""
+    index = empty_index(kind, dim)
+    index.ntotal = n_rows
+    # FAISS says at the end how many numbers follow, where they are float32, and else how many bytes.
+    following = n_rows * (dim if kind == "exact" else int(index.code_size))
+    return bytes(faiss.serialize_index(index).tobytes()[: -_COUNT.size] + _COUNT.pack(following))
+
+
 def _check_head(path: Path) -> None:
-    """FAISS makes room for as much as a file says it holds, of any kind that it knows. Raises ValueError unless it says
-    one of the two kinds written here, and no more than it is long."""
+    """FAISS makes room for as much as a file says it holds, of any kind that it knows. Raises ValueError unless all
+    that the file says of itself is as it is written here, and it is as long as that."""
+    size = path.stat().st_size
     with path.open("rb") as stream:
-        kind, dim, rows = _HEAD.unpack(stream.read(_HEAD.size).ljust(_HEAD.size))
-    n_bytes = _BYTES_A_NUMBER.get(kind, 0)
-    if not n_bytes or dim < 1 or not 0 <= rows * dim * n_bytes <= path.stat().st_size:
-        raise ValueError(f"{path.name} is no index of passage vectors")
+        start = stream.read(_HEAD.size).ljust(_HEAD.size)
+        kind, dim, rows = _HEAD.unpack(start)
+        if kind in _KINDS and 0 < dim <= _MOST_DIMENSIONS and 0 <= rows * dim <= size:
+            head = head_of(_KINDS[kind], dim, rows)
+            whole = start + stream.read(len(head) - len(start))
+            if whole == head and size == len(head) + rows * int(empty_index(_KINDS[kind], dim).code_size):
+                return
+    raise ValueError(f"{path.name} is no index of passage vectors")
 
 
 class SentenceVectors:

@@ -11,7 +11,9 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +21,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from index.computing import charged
 from index.network import Damaged, Network, load_tokenizer, special_token
 from rag.errors import ReaderError
 from rag.marks import Marks
@@ -85,7 +88,9 @@ class OnnxReader:
 
     def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Reading]:
         asked = [self._start, *self._tokens(question)[:_MAX_QUESTION_TOKENS], self._end]
-        return list(self._pool.map(lambda passage: self._read(asked, *passage), passages))
+        # Each in a context of its own, in which whoever pays for the question's computing is the same.
+        each = [(copy_context(), partial(self._read, asked, *passage)) for passage in passages]
+        return list(self._pool.map(lambda one: one[0].run(charged, one[1]), each))
 
     def relate(self, claim: str, sentences: Sequence[str]) -> Relation:
         stated = [self._start, *self._tokens(claim)[:_MAX_QUESTION_TOKENS], self._end]

@@ -243,6 +243,25 @@ def test_one_who_does_not_read_is_cut_off(world: World) -> None:
         assert httpx2.get(f"http://{address}/livez").status_code == 200
 
 
+def test_one_who_reads_slowly_gets_it_all(world: World) -> None:
+    app = create_app(world.footnote)
+    size = 30_000_000
+
+    @app.get("/long")
+    async def long() -> Response:
+        return Response(b"x" * size)
+
+    with serving(app) as address, ExitStack() as stack:
+        sock = connected(stack, address)
+        sock.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        received, began = 0, time.monotonic()
+        while piece := sock.recv(1 << 17):
+            received += len(piece)
+            time.sleep(0.01)
+        assert received > size
+        assert time.monotonic() - began > 2  # longer than one may read nothing
+
+
 def raw(address: str, request: bytes) -> tuple[int, dict[str, str], dict[str, Any]]:
     with ExitStack() as stack:
         sock = connected(stack, address)

@@ -308,10 +308,8 @@ def test_a_key_that_has_used_up_its_computing_has_to_wait(world: World, live: Li
 
 
 def test_threads_may_spend_at_once() -> None:
-    """The library that counts starts a timer while it does: without a lock, two threads start the same one now and
-    then."""
     at_once = threading.Barrier(8)
-    each = [Computing(10) for _ in range(200)]
+    each = [Computing(8 * 0.002 + 1e-4) for _ in range(200)]
 
     def spend(_: int) -> None:
         for computing in each:
@@ -325,7 +323,37 @@ def test_threads_may_spend_at_once() -> None:
             list(pool.map(spend, range(8)))
     finally:
         sys.setswitchinterval(interval)
-    assert [computing.left_s("key ana") for computing in each] == [pytest.approx(10 - 8 * 0.002)] * len(each)
+    assert not any(computing.wait_s("key ana") for computing in each)  # no more was counted
+    for computing in each:
+        computing.spend("key ana", 2e-4)
+    assert all(computing.wait_s("key ana") for computing in each)  # and no less
+
+
+def test_a_minute_is_a_minute_whatever_the_clock_on_the_wall_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    computing = Computing(1)
+    computing.spend("key ana", 2)
+    monkeypatch.setattr(time, "time", lambda: 0.0)
+    assert computing.wait_s("key ana") == 60
+    now += 59.5
+    assert computing.wait_s("key ana") == 1
+    now += 1
+    assert computing.wait_s("key ana") == 0
+    computing.spend("key ana", 0.5)
+    assert computing.wait_s("key ana") == 0
+
+
+def test_who_asked_long_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("api.guard._MANY", 10)
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    computing = Computing(1)
+    for number in range(100):
+        computing.spend(f"address {number}", 2)
+        now += 10
+    assert len(computing._spent) <= 11
+    assert computing.wait_s("address 99") > 0
 
 
 def test_waiting_is_not_computing(world: World, live: Live) -> None:

@@ -86,9 +86,9 @@ def build_deaf_to_errors(source: Path, data: Path, **options: Any) -> Told:
     """Whoever writes the vectors does not hear that the disk is full, and leaves the file as it is."""
     write = vector_writer._write_rows
 
-    def write_as_far_as_it_goes(path: Path, index: Any, rows: vector_writer.Rows) -> None:
+    def write_as_far_as_it_goes(path: Path, kind: str, rows: vector_writer.Rows) -> None:
         with suppress(OSError):
-            write(path, index, rows)
+            write(path, kind, rows)
 
     vars(vector_writer)["_write_rows"] = write_as_far_as_it_goes
     return build(source, data, **options)

@@ -153,7 +153,8 @@ def lying_header(whole: bytes, chance: random.Random) -> bytes:
     else:
         struct.pack_into("<i", data, 4, chance.choice((2**31 - 1, 0, -1, 1, 65, 10**6)))
     if chance.random() < 0.5:  # and what follows says so too
-        struct.pack_into("<Q", data, 37, chance.choice((2**62, 2**63, 2**38, 0)))
+        at = 37 if whole.startswith(b"IxFI") else chance.choice((65, 73))  # how long what follows is
+        struct.pack_into("<Q", data, at, chance.choice((2**62, 2**63, 2**38, 2**27, 0)))
     return bytes(data)
 
 

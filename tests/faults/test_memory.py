@@ -108,7 +108,7 @@ class Size:
         return self.documents * self.passages * self.dim * (4 + 2) >> 20
 
 
-# A push builds the first. Then text alone, several times the vectors, and both so many that they are searched by lists.
+# A push builds the first. Then text alone, several times the vectors, and both so many that they are searched by codes.
 SIZES = (Size(8_192, 20, 400), Size(64, 40, 1_000, 120), Size(8_192, 40, 800), Size(256, 80, 1_000, 120))
 
 
@@ -153,7 +153,7 @@ def hashes(shelf: Shelf) -> dict[str, str]:
         return {
             name: entry["sha256"]
             for name, entry in generation.manifest.files.items()
-            if name in ("vectors.faiss", "sentences.f16")
+            if name in ("vectors.faiss", "vectors.codes", "sentences.f16")
         }
 
 

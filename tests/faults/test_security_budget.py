@@ -11,9 +11,10 @@ import anyio
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from api.gate import Gate, payer
+from api.gate import Gate
 from api.guard import Guard
 from api.settings import Settings
+from index.computing import payer
 from tests.faults.campaign import Campaigns
 
 pytestmark = pytest.mark.usefixtures("quiet")

@@ -24,13 +24,14 @@ def test_what_a_killed_export_left_goes_and_one_under_way_stays(
 
     monkeypatch.setattr(exporting, "reference_model", stop)
     cache = tmp_path / "encoders"
-    old, new, whole = (cache / name for name in (".0123456789abcdef-old", ".0123456789abcdef-new", "0123456789abcdef"))
-    for folder in (old, new, whole):
+    names = (".0123456789abcdef-abcdefg1", ".0123456789abcdef-abcdefg2", "0123456789abcdef", ".some-body-s")
+    old, new, whole, other = (cache / name for name in names)
+    for folder in (old, new, whole, other):
         folder.mkdir(parents=True)
         (folder / "model.onnx").write_bytes(b"model")
     yesterday = time.time() - 86_400
-    for folder in (old, whole):
+    for folder in (old, whole, other):
         os.utime(folder, (yesterday, yesterday))
     with pytest.raises(Stopped):
         export(tmp_path / "model", cache / "fedcba9876543210")
-    assert sorted(path.name for path in cache.iterdir()) == [new.name, whole.name]
+    assert sorted(path.name for path in cache.iterdir()) == sorted([new.name, whole.name, other.name])

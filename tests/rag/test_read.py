@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from index.computing import payer
 from rag.errors import ReaderError
 from rag.read import FOLDER, OnnxReader, Reader
 from tests.fakes import FakeReader
@@ -87,3 +88,14 @@ def test_a_missing_file_is_an_error_that_says_what_to_do(tmp_path: Path) -> None
 
 def test_what_ships_is_small_enough_to_ship() -> None:
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 25_000_000
+
+
+@pytest.mark.model
+def test_who_pays_for_a_question_is_told_what_each_passage_took_to_read(shipped: OnnxReader) -> None:
+    spent: list[float] = []
+    before = payer.set(spent.append)
+    try:
+        shipped.read(QUESTION, [HARBOUR, SCHOOL])
+    finally:
+        payer.reset(before)
+    assert len(spent) == 2 and min(spent) > 0.001
