@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence, Set
 
+from index.computing import side_by_side
 from index.lexical import STOP_WORDS, terms
 from index.types import Matrix, Vector
 
@@ -36,8 +37,5 @@ def foreignness(
     if not words or not len(quoted):
         return 0.0
     whole = float((quoted @ encode(question)).max())
-    gained = 0.0
-    for start, end in words:
-        without = " ".join((question[:start] + question[end:]).split())
-        gained += max(0.0, float((quoted @ encode(without)).max()) - whole)
-    return gained
+    tried = [" ".join((question[:start] + question[end:]).split()) for start, end in words]
+    return sum(max(0.0, float((quoted @ vector).max()) - whole) for vector in side_by_side(encode, tried))

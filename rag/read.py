@@ -8,12 +8,8 @@ encoder and by words.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextvars import copy_context
 from dataclasses import dataclass
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Protocol
@@ -21,7 +17,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from index.computing import charged
+from index.computing import side_by_side
 from index.network import Damaged, Network, load_tokenizer, special_token
 from rag.errors import ReaderError
 from rag.marks import Marks
@@ -84,13 +80,10 @@ class OnnxReader:
         self._tokenizer = load_tokenizer(folder / "tokenizer.json")
         self._start, self._end = (special_token(self._tokenizer, token) for token in ("[CLS]", "[SEP]"))
         self._marks = Marks(self._tokenizer)
-        self._pool = ThreadPoolExecutor(len(os.sched_getaffinity(0)), thread_name_prefix="reader")
 
     def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Reading]:
         asked = [self._start, *self._tokens(question)[:_MAX_QUESTION_TOKENS], self._end]
-        # Each in a context of its own, in which whoever pays for the question's computing is the same.
-        each = [(copy_context(), partial(self._read, asked, *passage)) for passage in passages]
-        return list(self._pool.map(lambda one: one[0].run(charged, one[1]), each))
+        return side_by_side(lambda passage: self._read(asked, *passage), passages)
 
     def relate(self, claim: str, sentences: Sequence[str]) -> Relation:
         stated = [self._start, *self._tokens(claim)[:_MAX_QUESTION_TOKENS], self._end]

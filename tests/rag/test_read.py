@@ -98,4 +98,4 @@ def test_who_pays_for_a_question_is_told_what_each_passage_took_to_read(shipped:
         shipped.read(QUESTION, [HARBOUR, SCHOOL])
     finally:
         payer.reset(before)
-    assert len(spent) == 2 and min(spent) > 0.001
+    assert len(spent) == 1 and min(spent) > 0.001  # the first is read on this thread, which is told of elsewhere
