@@ -17,7 +17,7 @@ from index.errors import CorruptGeneration, EncoderError
 from index.generation import Generation
 from index.lexical import content_terms
 from index.manifest import REBUILD
-from index.types import Encoder, Hit, Matrix, Signals, Vector
+from index.types import Encoder, Hit, Signals, Vector
 
 DEPTH = 100  # candidates from each index; 50 to 100 lose nothing against all
 
@@ -68,7 +68,7 @@ def search(
     if rows[-1] >= len(generation.vectors):  # the lexical index is read where it lies
         raise CorruptGeneration("A passage was found that there is not.", remedy=REBUILD)
     dense_rows = generation.vectors.rows(rows)  # (n, dim)
-    sentence_rows, starts = _sentence_rows(generation, rows)  # (m, dim) of all passages; where each passage's begin
+    sentence_rows, starts = _sentence_rows(generation, rows)  # (m,) of all passages; where each passage's begin
     total = np.zeros(len(rows))
     signals = np.zeros((len(rows), len(astuple(WEIGHTS))))
     mean_sentence = np.zeros(len(sentence_rows))
@@ -76,7 +76,7 @@ def search(
     for query in queries:
         share = query.weight / weight
         with np.errstate(invalid="ignore", over="ignore"):  # what comes of it is looked at below
-            per_sentence = np.asarray(np.vecdot(sentence_rows, query.vector), dtype=np.float64)  # (m,)
+            per_sentence = generation.sentences.cosines(sentence_rows, query.vector).astype(np.float64)  # (m,)
         own = np.column_stack(  # (n, 4), in the order of Signals
             [
                 dense_rows @ query.vector,
@@ -118,14 +118,15 @@ def _of_rows(found: Sequence[tuple[int, float]], rows: Sequence[int]) -> list[fl
     return [scores.get(row, 0.0) for row in rows]
 
 
-def _sentence_rows(generation: Generation, rows: Sequence[int]) -> tuple[Matrix, NDArray[np.int64]]:
-    """The vectors of all sentences of the passages ``rows``, one passage after another, and where each one's begin."""
+def _sentence_rows(generation: Generation, rows: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """All sentence rows of the passages ``rows``, one passage after another, and where each one's begin."""
     spans = generation.store.sentence_spans(rows)
     if max(end for _, end in spans) > len(generation.sentences):
         raise CorruptGeneration("A passage is said to have sentences that there are not.", remedy=REBUILD)
-    counts = [end - start for start, end in spans]  # none is 0
-    numbers = np.concatenate([np.arange(start, end) for start, end in spans])
-    return generation.sentences.take(numbers), np.cumsum([0, *counts[:-1]])
+    first, end = np.array(spans).T
+    ends = np.cumsum(end - first)  # none is empty
+    numbers = np.arange(ends[-1]) + np.repeat(end - ends, end - first)
+    return numbers, ends - (end - first)
 
 
 def _candidates(

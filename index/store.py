@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -33,13 +33,14 @@ from index.types import Document, Passage, PassageSpan, Place, Sentence, Sentenc
 from index.walk import Stat, printable
 
 _ROWS_AT_A_TIME = 1_000  # of a table that is read through
-_DOCUMENT = (
-    "SELECT d.document_id, d.path, d.source, c.title, c.format, c.bytes_sha256, c.text_sha256, d.size, c.n_chars,"
+_FIELDS = (
+    "d.document_id, d.path, d.source, c.title, c.format, c.bytes_sha256, c.text_sha256, d.size, c.n_chars,"
     " c.n_passages, c.n_sentences, c.warnings, c.digest, d.stale,"
     " (SELECT min(o.source) FROM documents o JOIN contents p ON p.content = o.content"
     "  WHERE p.text_sha256 = c.text_sha256) AS first_source"
-    " FROM documents d JOIN contents c ON c.content = d.content"
 )
+_DOCUMENTS = " FROM documents d JOIN contents c ON c.content = d.content"
+_DOCUMENT = f"SELECT {_FIELDS}{_DOCUMENTS}"
 
 
 class Store:
@@ -147,7 +148,26 @@ class Store:
         CorruptGeneration.
 
         A text that several documents share is shown as the first of them, or the first of ``among``."""
-        return [self._passage(row, among) for row in rows]
+        wanted = tuple(dict.fromkeys(rows))
+        stored = {
+            row: fields
+            for row, *fields in self._all(
+                'SELECT p.row, p.content, c.digest, p.start, p."end", p.n_tokens, p.place, p.text, p.digest, p.key,'
+                " p.first_sentence, p.n_sentences FROM passages p JOIN contents c ON c.content = p.content"
+                f" WHERE p.row IN ({_marks(wanted)})",
+                wanted,
+            )
+        }
+        contents = tuple({fields[0] for fields in stored.values()})
+        owners: dict[int, list[tuple[Any, ...]]] = {}
+        for content, *owner in self._all(
+            f"SELECT d.content, {_FIELDS}{_DOCUMENTS} WHERE d.content IN ({_marks(contents)})"
+            " ORDER BY d.source, d.document_id",
+            contents,
+        ):
+            owners.setdefault(content, []).append(tuple(owner))
+        read = {row: self._passage(row, stored, owners, among) for row in wanted}
+        return [read[row] for row in rows]
 
     def passage_by_id(self, passage_id: str) -> Passage:
         """Raises NotFound, CorruptGeneration."""
@@ -160,20 +180,22 @@ class Store:
                 (document_id, int(start), int(end)),
             )
             if rows:
-                passage = self._passage(rows[0][0], (document_id,))
+                (passage,) = self.passages([rows[0][0]], (document_id,))
                 with _sound(f"The entry of passage {passage_id}"):
                     _hold(passage.passage_id == passage_id)
                 return passage
         raise NotFound(f"There is no passage {passage_id!r} in this generation.")
 
-    def _passage(self, row: int, among: Sequence[str]) -> Passage:
+    def _passage(
+        self,
+        row: int,
+        stored: Mapping[int, Sequence[Any]],
+        owners: Mapping[int, Sequence[tuple[Any, ...]]],
+        among: Sequence[str],
+    ) -> Passage:
+        """Of the fields ``stored`` of its row, and the documents that own its content."""
         with _sound(f"Passage {row}"):
-            ((content, own, start, end, n_tokens, where, text, digest, key, first, count),) = self._all(
-                'SELECT p.content, c.digest, p.start, p."end", p.n_tokens, p.place, p.text, p.digest, p.key,'
-                " p.first_sentence, p.n_sentences FROM passages p JOIN contents c ON c.content = p.content"
-                " WHERE p.row = ?",
-                (row,),
-            )
+            content, own, start, end, n_tokens, where, text, digest, key, first, count = stored[row]
             spans = self._all(
                 'SELECT row, start, "end", kind, place FROM sentences WHERE row >= ? AND row < ? ORDER BY row',
                 (first, first + count),
@@ -181,8 +203,7 @@ class Store:
             place = self._place(where)
             said = [(a, b, kind, self._place(at)) for _, a, b, kind, at in spans]
             _hold(digest == passage_digest(own, key, (start, end, n_tokens), place, said, text))
-            owners = self._all(_DOCUMENT + " WHERE d.content = ? ORDER BY d.source, d.document_id", (content,))
-            documents = [_document(owner) for owner in owners]
+            documents = [_document(owner) for owner in owners[content]]
             document = next((doc for doc in documents if doc.document_id in among), documents[0])
         sentences = tuple(
             Sentence(number, a, b, kind, text[a - start : b - start], at)
@@ -193,9 +214,8 @@ class Store:
 
     def sentence_spans(self, rows: Sequence[int]) -> list[tuple[int, int]]:
         """The sentence rows [first, end) of the passages ``rows``, in their order. Raises CorruptGeneration."""
-        marks = ",".join("?" * len(rows))
         found = self._all(
-            f"SELECT row, first_sentence, first_sentence + n_sentences FROM passages WHERE row IN ({marks})",
+            f"SELECT row, first_sentence, first_sentence + n_sentences FROM passages WHERE row IN ({_marks(rows)})",
             tuple(rows),
         )
         spans = {row: (first, end) for row, first, end in found}
@@ -205,12 +225,11 @@ class Store:
 
     def rows_of(self, document_ids: Sequence[str]) -> list[int]:
         """The passage rows of these documents, ascending."""
-        marks = ",".join("?" * len(document_ids))
         return [
             row[0]
             for row in self._all(
                 "SELECT row FROM passages WHERE content IN"
-                f" (SELECT content FROM documents WHERE document_id IN ({marks})) ORDER BY row",
+                f" (SELECT content FROM documents WHERE document_id IN ({_marks(document_ids)})) ORDER BY row",
                 tuple(document_ids),
             )
         ]
@@ -272,7 +291,7 @@ class Store:
         passages: list[StoredPassage] = []
         for (row,) in self._all("SELECT row FROM passages WHERE content = ? ORDER BY row", (number,)):
             ((key, first),) = self._all("SELECT key, first_sentence FROM passages WHERE row = ?", (row,))
-            passage = self._passage(row, ())
+            (passage,) = self.passages([row])
             span = PassageSpan(
                 passage.start,
                 passage.end,
@@ -308,6 +327,10 @@ class Store:
     def longest_passage(self) -> int:
         """Most encoder tokens in any passage; 0 when there are none."""
         return int(self._all("SELECT coalesce(max(n_tokens), 0) FROM passages")[0][0])
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ",".join("?" * len(values))
 
 
 def _document(row: tuple[Any, ...]) -> Document:

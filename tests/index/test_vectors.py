@@ -9,7 +9,7 @@ import pytest
 
 from index.types import Matrix, Vector
 from index.vector_writer import MIN_RECALL, write_passages
-from index.vectors import PassageVectors, SentenceVectors, codes_of
+from index.vectors import PassageVectors, SentenceVectors, codes_of, widened
 
 
 def unit_rows(n: int, dim: int, seed: int = 0) -> Matrix:
@@ -173,7 +173,7 @@ def test_a_tail_is_searched_with_its_base_and_what_is_gone_is_not_found(tmp_path
     assert vectors.rows([1_899, 1_900, 3]) == pytest.approx(rows[[1_899, 1_900, 3]], abs=1e-3)
 
 
-def test_sentences_of_a_tail_follow_those_of_the_base(tmp_path: Path) -> None:
+def test_sentences_of_a_tail_follow_those_of_the_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rows = unit_rows(10, 8).astype(np.float16)
     (tmp_path / "base").write_bytes(rows[:6].tobytes())
     (tmp_path / "tail").write_bytes(rows[6:].tobytes())
@@ -184,6 +184,20 @@ def test_sentences_of_a_tail_follow_those_of_the_base(tmp_path: Path) -> None:
         assert np.array_equal(sentences.take(np.arange(start, end)), rows[start:end].astype(np.float32))
     wanted = np.array([9, 0, 6, 5, 6])
     assert np.array_equal(sentences.take(wanted), rows[wanted].astype(np.float32))
+    for numbers in (1, 16, 24_576):  # in blocks of one row, two rows, and all
+        monkeypatch.setattr("index.vectors._CACHED_NUMBERS", numbers)
+        cosines = [float(rows[row].astype(np.float32) @ rows[2].astype(np.float32)) for row in wanted]
+        assert sentences.cosines(wanted, rows[2].astype(np.float32)).tolist() == pytest.approx(cosines, abs=1e-6)
+    assert sentences.cosines(wanted[:0], rows[2].astype(np.float32)).shape == (0,)
+
+
+def test_every_half_is_widened_to_the_same_number() -> None:
+    every = np.arange(1 << 16, dtype=np.uint32).astype(np.uint16).view(np.float16)
+    numbers = every[np.isfinite(every)]
+    assert widened(numbers.reshape(-1, 2)).tobytes() == numbers.astype(np.float32).tobytes()
+    assert widened(numbers[::-3]).tobytes() == numbers[::-3].astype(np.float32).tobytes()
+    assert np.array_equal(widened(every), every.astype(np.float32), equal_nan=True)
+    assert widened(np.zeros((0, 8), dtype=np.float16)).shape == (0, 8)
 
 
 def test_sentence_rows_are_read_where_they_lie(tmp_path: Path) -> None:
