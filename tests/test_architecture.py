@@ -18,7 +18,7 @@ MAX_LINES = 400
 
 # The one door to each heavy library. index/export makes what index/encode runs.
 DOORS = {
-    "faiss": {"index/vectors.py", "index/vector_writer.py"},
+    "faiss": {"index/vectors.py", "index/codes.py", "index/vector_writer.py"},
     "tantivy": {"index/lexical.py"},
     "tiktoken": {"index/tokens.py"},
     "onnxruntime": {"index/network.py", "index/export.py"},
