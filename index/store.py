@@ -288,10 +288,9 @@ class Store:
         ((sha, fmt, text_sha, title, warnings),) = self._all(
             "SELECT bytes_sha256, format, text_sha256, title, warnings FROM contents WHERE content = ?", (number,)
         )
+        found = self._all("SELECT row, key, first_sentence FROM passages WHERE content = ? ORDER BY row", (number,))
         passages: list[StoredPassage] = []
-        for (row,) in self._all("SELECT row FROM passages WHERE content = ? ORDER BY row", (number,)):
-            ((key, first),) = self._all("SELECT key, first_sentence FROM passages WHERE row = ?", (row,))
-            (passage,) = self.passages([row])
+        for (row, key, first), passage in zip(found, self.passages([row for row, *_ in found]), strict=True):
             span = PassageSpan(
                 passage.start,
                 passage.end,

@@ -250,13 +250,8 @@ class SentenceVectors:
         return widened(found)
 
     def rows(self, start: int, end: int) -> Matrix:
-        """Rows ``[start, end)`` as float32."""
-        if end <= self.in_base or len(self._parts) == 1:
-            return np.asarray(self._parts[0][start:end], dtype=np.float32)
-        tail = self._parts[1][max(start - self.in_base, 0) : end - self.in_base]
-        if start >= self.in_base:
-            return np.asarray(tail, dtype=np.float32)
-        return np.concatenate([self._parts[0][start:], tail]).astype(np.float32)
+        """Rows ``[start, end)``, those there are, ``(n, dim)`` float32."""
+        return self.take(np.arange(start, min(end, len(self))))
 
 
 def mapped(path: Path, dim: int) -> NDArray[np.float16]:

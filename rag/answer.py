@@ -181,12 +181,12 @@ def _foreignness_of(
 ) -> TryOut:
     """Tries out words of ``question`` against the sentences that would be quoted."""
     known = {query.text: query.vector for query in queries}  # the question's own is most often among them
-    quoted = [generation.sentences.rows(one.sentence.row, one.sentence.row + 1) for one in chosen]  # n times (1, dim)
+    quoted = generation.sentences.take(np.array([one.sentence.row for one in chosen], dtype=np.int64))  # (n, dim)
 
     def encode(text: str) -> Vector:
         return known[text] if text in known else encoder.encode_query(text)
 
-    return lambda words: foreignness(question, words, np.concatenate(quoted), encode)
+    return lambda words: foreignness(question, words, quoted, encode)
 
 
 def _check(question: Question) -> None:

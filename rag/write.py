@@ -202,7 +202,7 @@ def _borne_out(
     if judged.verdict != "supported":
         return judged, ()
     by_words = align(text, evidence).sentences
-    vectors = np.concatenate([generation.sentences.rows(one.row, one.row + 1) for _, one in spots])  # (n, dim)
+    vectors = generation.sentences.take(np.array([one.row for _, one in spots], dtype=np.int64))  # (n, dim)
     by_meaning = np.argsort(-(vectors @ encoder.encode_query(text)), kind="stable")[:_NEAREST].tolist()
     for some in (by_words, (*by_words, *by_meaning[:1]), by_meaning):
         if time.monotonic() >= until:

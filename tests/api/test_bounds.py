@@ -221,17 +221,26 @@ def test_a_body_that_goes_on_after_its_answer_is_cut_off(make_world: Callable[..
         wait_until(refused)
 
 
-def test_one_who_does_not_read_is_cut_off(world: World) -> None:
+LONG = 30_000_000  # bytes; more than sockets buffer
+
+
+@contextmanager
+def asked_for_much(world: World) -> Iterator[tuple[str, socket.socket]]:
+    """Where it is served, and a connection on which a long response has been asked for."""
     app = create_app(world.footnote)
-    size = 30_000_000  # more than sockets buffer
 
     @app.get("/long")
     async def long() -> Response:
-        return Response(b"x" * size)
+        return Response(b"x" * LONG)
 
     with serving(app) as address, ExitStack() as stack:
         sock = connected(stack, address)
-        sock.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\n\r\n")
+        sock.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        yield address, sock
+
+
+def test_one_who_does_not_read_is_cut_off(world: World) -> None:
+    with asked_for_much(world) as (address, sock):
         time.sleep(2.5)  # reads nothing
         received = 0
         try:
@@ -239,26 +248,17 @@ def test_one_who_does_not_read_is_cut_off(world: World) -> None:
                 received += len(piece)
         except ConnectionError:
             pass
-        assert 0 < received < size
+        assert 0 < received < LONG
         assert httpx2.get(f"http://{address}/livez").status_code == 200
 
 
 def test_one_who_reads_slowly_gets_it_all(world: World) -> None:
-    app = create_app(world.footnote)
-    size = 30_000_000
-
-    @app.get("/long")
-    async def long() -> Response:
-        return Response(b"x" * size)
-
-    with serving(app) as address, ExitStack() as stack:
-        sock = connected(stack, address)
-        sock.sendall(b"GET /long HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    with asked_for_much(world) as (_, sock):
         received, began = 0, time.monotonic()
         while piece := sock.recv(1 << 17):
             received += len(piece)
             time.sleep(0.01)
-        assert received > size
+        assert received > LONG
         assert time.monotonic() - began > 2  # longer than one may read nothing
 
 
