@@ -17,7 +17,7 @@ from training.model import RELATIONS
 from training.types import Sample
 
 MAX_TOKENS = 256
-BATCH_TOKENS = 3_600  # padded
+BATCH_TOKENS = 7_200  # padded
 _CHUNK = 2_000  # samples sorted by length together, so that batches are even and their order still random
 
 

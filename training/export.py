@@ -30,7 +30,7 @@ def export(checkpoint: Path, target: Path) -> None:
 
     folder = model_folder(DEFAULT_MODEL)
     assert folder is not None
-    reader = Reader(folder, attention="eager")  # the fused kernel does not export
+    reader = Reader(folder)
     reader.load_state_dict(torch.load(checkpoint, weights_only=True, map_location="cpu"))
     reader.eval()
     target.mkdir(parents=True, exist_ok=True)

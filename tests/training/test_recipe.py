@@ -21,6 +21,7 @@ from training.data import mix
 from training.export import export
 from training.judge import outputs
 from training.model import RELATIONS, Reader
+from training.shipped import weights
 from training.train import loss_of, train
 from training.types import Sample
 
@@ -132,6 +133,14 @@ def test_it_trains_goes_on_exports_and_is_read(data: Path, tmp_path: Path) -> No
     ((logits, passage, _),) = outputs(reader, [encode(tokenizer, Marks(tokenizer), sample)])
     assert reading.sentences == pytest.approx(tuple(float(logit) for logit in logits), abs=0.3)
     assert reading.passage == pytest.approx(passage, abs=0.3)
+
+    # And a run can go on from it: each weight comes back, but for the step that int8 rounds to.
+    back = weights(tmp_path / "onnx" / "reader.onnx")
+    assert set(back) == set(second)
+    for name, weight in second.items():
+        step = float(weight.max() - weight.min()) / 255
+        assert torch.allclose(back[name], weight, atol=0.51 * step + 1e-7), name
+    train(0, 1, data, tmp_path / "third", 0.0003, tmp_path / "onnx" / "reader.onnx", passes=2)
 
 
 @pytest.mark.model
