@@ -1,9 +1,9 @@
 """Is this sentence supported by that text? Judged without a network and without an LLM.
 
 A sentence that stands in the text is supported. One that is a copy of a sentence but for a number, a name, a negation
-or an opposite is not. All others are judged by a logistic model of how their words lie in the text, how near the
-nearest sentences are, and what the reader makes of sentence and text together. docs/evaluation.md has what it reaches;
-`training/checker.py` fits the weights.
+or an opposite is not, and neither is one that joins halves of several. All others are judged by a logistic model of how
+their words lie in the text, how near the nearest sentences are, and what the reader makes of sentence and text.
+docs/evaluation.md has what it reaches; `training/checker.py` fits the weights.
 """
 
 from __future__ import annotations
@@ -19,12 +19,17 @@ import numpy as np
 
 from index.types import Vector
 from rag.align import Alignment, align, stands_in
+from rag.pieces import Pieces, pieces
 from rag.read import Reader
 from rag.types import Verdict
 
 _NEAREST = 2  # sentences read beside those that hold the claim's words
 _COPY = 0.75  # share of a sentence's words, in order, from which on it is a copy of another
 _NEARLY = 0.6  # and from which on an opposite is one
+_PIECED = 0.95  # share of a sentence's words that stand in the text, from which on it is pieced together from it
+_RUN = 3.5  # if its runs have as many words on average: words of every text stand somewhere
+_BETWEEN_SEAMS = 10.0  # words on average; with fewer it is more joint than piece
+_RULES = "2"  # which edition of _broken and _joined this is: part of the fingerprint
 _MOST_LOGIT = 6.0  # of the reader; beyond it is surer than it has reason to be
 _REMEMBERED = 4_096  # sentences
 _SHOWN_WORDS = 8
@@ -97,25 +102,25 @@ class Weights:
 
 # As `python -m training.checker` prints them.
 READ = Weights(
-    intercept=-1.041,
-    covered=0.402,
-    covered_anywhere=0.441,
-    pairs=0.301,
-    number_missing=-0.535,
-    name_missing=-0.24,
-    opposed=-0.675,
-    cosine=0.806,
-    entailed=0.347,
+    intercept=-1.017,
+    covered=0.355,
+    covered_anywhere=0.382,
+    pairs=0.335,
+    number_missing=-0.465,
+    name_missing=-0.202,
+    opposed=-0.727,
+    cosine=0.85,
+    entailed=0.363,
 )
 UNREAD = Weights(
-    intercept=-1.88,
+    intercept=-1.879,
     covered=1.048,
     covered_anywhere=1.272,
-    pairs=0.186,
+    pairs=0.184,
     number_missing=-0.99,
-    name_missing=-0.362,
-    opposed=-0.733,
-    cosine=0.494,
+    name_missing=-0.363,
+    opposed=-0.819,
+    cosine=0.496,
 )
 
 
@@ -126,7 +131,7 @@ class AlignmentChecker:
         """``encode`` gives a sentence's vector, (dim,) float32, unit length."""
         self._encode = lru_cache(maxsize=_REMEMBERED)(encode)  # a text is often asked about more than once
         self._reader = reader
-        named = [encoder_fingerprint, reader.fingerprint if reader else "", repr((READ, UNREAD))]
+        named = [encoder_fingerprint, reader.fingerprint if reader else "", repr((READ, UNREAD)), _RULES]
         self.fingerprint = sha256("/".join(named).encode()).hexdigest()
 
     def verify(self, sentence: str, evidence: Sequence[str]) -> Judgement:
@@ -137,7 +142,7 @@ class AlignmentChecker:
         if found.quoted:
             return Judgement("supported", 1.0, QUOTED)
         support = probability(self.signs(sentence, evidence, found))
-        broken = _broken(found)
+        broken = _broken(found) or _joined(pieces(sentence, evidence))
         if broken is not None:
             verdict, why, words = broken
             return Judgement(verdict, min(support, _BROKEN), why, words)
@@ -196,6 +201,17 @@ def _broken(found: Alignment) -> tuple[Verdict, str, tuple[str, ...]] | None:
     if found.copied >= _COPY and found.differing:
         return "unsupported", f"the sentence it is like does not have {_listed(found.differing)}", found.differing
     return None
+
+
+def _joined(found: Pieces) -> tuple[Verdict, str, tuple[str, ...]] | None:
+    """As _broken, of a sentence whose words are all the text's and whose joints are its own."""
+    if found.found < _PIECED or not found.seams or found.words < _RUN * len(found.runs):
+        return None
+    if found.words >= _BETWEEN_SEAMS * (1 + len(found.seams)):
+        return None
+    at = found.seams[0]
+    one, other = (" ".join(run) for run in found.runs[at - 1 : at + 1])
+    return "unsupported", f"it joins {one!r} to {other!r}, which stand apart in the text", ()
 
 
 def _said(found: Alignment) -> str:

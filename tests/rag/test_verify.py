@@ -30,6 +30,7 @@ FAULTS = [
     ("a negation added", "The harbour was not opened in 1911 by Mayor Ilse Brandt.", "denies"),
     ("a direction turned", "Traffic fell to 13,000 ships a year.", "fell"),
     ("a magnitude changed", "Traffic rose to 13 million ships a year.", "13"),
+    ("halves of two sentences joined", "The harbour does not sail in winter.", "joins"),
 ]
 
 
