@@ -71,7 +71,7 @@ _COSINE, _COVERAGE, _PASSAGE_COVERAGE = 3.98, 1.09, 0.95
 _MISSING_NAME, _UNNAMED, _NO_KIND = -1.04, -2.88, -0.87
 _FOREIGN = -13.15  # a cosine gained of .1 costs 1.3 units of log-odds
 # What a reader adds, chosen on top of the rest, which stays as it is without one.
-_WAS_READ, _PASSAGE_READ = -0.1, 0.3
+_WAS_READ, _PASSAGE_READ = -0.05, 0.3
 
 
 def confidence(evidence: Evidence) -> float:

@@ -22,7 +22,8 @@ _FACTS = (*_COUNTED, "date")
 _DEFINITION_BONUS = 0.4  # "what is a generation" is answered by "... is called a generation"
 _FRAGMENT_PENALTY = 0.2
 _READ_PASSAGE = 0.05  # a unit of the reader's log-odds that the passage answers
-_READ_SENTENCE = 0.02  # and that the sentence does, against the best of its passage
+_READ_SENTENCE = 0.04  # and that the sentence does, against the best of its passage
+_UNLIKELY = -3.0  # the reader's log-odds below which a sentence is not quoted beside the best
 _ROW_PENALTY = 0.1  # a table row repeats its headers, which the question's words are often among
 
 _PASSAGES = 6  # whose sentences may be quoted
@@ -42,6 +43,7 @@ class Candidate:
     kind_found: bool  # it holds what kind of thing the question asks for
     score: float
     was_read: bool = False  # by a reader
+    sentence_read: float = 0.0  # the reader's logit that it answers; 0 when its passage was not read
     passage_read: float = 0.0  # the reader's logit that its passage answers
 
 
@@ -84,12 +86,12 @@ def reread(ranked: Sequence[Candidate], readings: Mapping[int, Reading]) -> list
     found: list[Candidate] = []
     for candidate in ranked:
         reading = readings.get(candidate.passage.row)
-        passage_read, behind = worst, 0.0
+        passage_read, own, behind = worst, 0.0, 0.0
         if reading is not None:
-            at = candidate.passage.sentences.index(candidate.sentence)
-            passage_read, behind = reading.passage, reading.sentences[at] - max(reading.sentences)
+            own = reading.sentences[candidate.passage.sentences.index(candidate.sentence)]
+            passage_read, behind = reading.passage, own - max(reading.sentences)
         score = candidate.score + _READ_PASSAGE * passage_read + _READ_SENTENCE * behind
-        found.append(replace(candidate, score=score, was_read=True, passage_read=passage_read))
+        found.append(replace(candidate, score=score, was_read=True, sentence_read=own, passage_read=passage_read))
     return _best_first(found)
 
 
@@ -140,6 +142,8 @@ def _few(question: str, ranked: Sequence[Candidate]) -> list[Candidate]:
         words = len(re.findall(r"\w+", candidate.sentence.text))
         if len(chosen) == limit or (chosen and candidate.score < within * ranked[0].score):
             break
+        if chosen and candidate.sentence_read < _UNLIKELY:
+            continue
         if chosen and kind in _COUNTED and not candidate.kind_found:
             continue  # beside the best sentence only what can be the number or sum asked for
         if chosen and n_words + words / 2 > _WORDS:

@@ -1,4 +1,4 @@
-"""Turn a checkpoint into what ships: python -m training.export CHECKPOINT TARGET
+"""Turn a checkpoint, or the mean of several, into what ships: python -m training.export CHECKPOINT... TARGET
 
 TARGET gets reader.onnx (int8, embeddings included), tokenizer.json and reader.json: format, hashes and window. A test
 (tests/training/test_recipe.py) compares the export with its checkpoint.
@@ -10,6 +10,7 @@ import argparse
 import json
 import shutil
 import warnings
+from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,20 +19,21 @@ import torch
 from index.encode import DEFAULT_MODEL, model_folder
 from index.export import sign_weights
 from training.batches import MAX_TOKENS
+from training.checkpoints import mean
 from training.model import Reader
 
 _OPSET = 17
 _NAMES = ["input_ids", "attention_mask", "token_type_ids", "pool"]
 
 
-def export(checkpoint: Path, target: Path) -> None:
+def export(checkpoints: Sequence[Path], target: Path) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
     folder = model_folder(DEFAULT_MODEL)
     assert folder is not None
     reader = Reader(folder)
-    reader.load_state_dict(torch.load(checkpoint, weights_only=True, map_location="cpu"))
+    reader.load_state_dict(mean(checkpoints))
     reader.eval()
     target.mkdir(parents=True, exist_ok=True)
     ones = torch.ones(2, 16, dtype=torch.long)
@@ -74,8 +76,8 @@ def export(checkpoint: Path, target: Path) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("checkpoints", type=Path, nargs="+", metavar="CHECKPOINT", help="or an export (*.onnx)")
     parser.add_argument("target", type=Path)
     options = parser.parse_args()
     warnings.filterwarnings("ignore")  # torch's tracer warns of branches that the dynamic axes make moot
-    export(options.checkpoint, options.target)
+    export(options.checkpoints, options.target)

@@ -24,10 +24,10 @@ from index.encode import DEFAULT_MODEL, model_folder
 from index.network import load_tokenizer
 from rag.marks import Marks
 from training.batches import Batch, batches, collate, encode
+from training.checkpoints import load
 from training.data import mix
 from training.judge import judge
 from training.model import Precision, Reader
-from training.shipped import weights
 
 _RATE, _HEAD_RATE = 1.5e-4, 4e-4
 _WARM_UP = 0.04  # of all tokens
@@ -104,8 +104,7 @@ def train(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     reader = Reader(folder, precision=_halves(device))
     if start is not None:
-        shipped = start.suffix == ".onnx"
-        reader.load_state_dict(weights(start) if shipped else torch.load(start, weights_only=True, map_location="cpu"))
+        reader.load_state_dict(load(start))
     reader.to(device).train()
     reader.network.embeddings.requires_grad_(False)  # what words mean is known; an eighth of the time is saved
     reader.network.embeddings.token_type_embeddings.requires_grad_(True)

@@ -17,11 +17,11 @@ from rag.marks import Marks
 from rag.read import OnnxReader
 from training.batches import collate, encode
 from training.checker import fit as fit_checker
+from training.checkpoints import load, mean
 from training.data import mix
 from training.export import export
 from training.judge import outputs
 from training.model import RELATIONS, Reader
-from training.shipped import weights
 from training.train import loss_of, train
 from training.types import Sample
 
@@ -118,7 +118,7 @@ def test_it_trains_goes_on_exports_and_is_read(data: Path, tmp_path: Path) -> No
     last = json.loads((tmp_path / "second" / "log.jsonl").read_text().splitlines()[-1])
     assert set(last) >= {"new_protocols/paragraph_val", "fever_symmetric/dev"}
 
-    export(tmp_path / "second" / "checkpoint.pt", tmp_path / "onnx")
+    export([tmp_path / "second" / "checkpoint.pt"], tmp_path / "onnx")
     exported = OnnxReader(tmp_path / "onnx")
     question, sentences = "When was Lund harbour opened?", ("Gulls fly.", "The harbour of Lund was opened in 1911.")
     (reading,) = exported.read(question, [("Lund", sentences)])
@@ -135,11 +135,13 @@ def test_it_trains_goes_on_exports_and_is_read(data: Path, tmp_path: Path) -> No
     assert reading.passage == pytest.approx(passage, abs=0.3)
 
     # And a run can go on from it: each weight comes back, but for the step that int8 rounds to.
-    back = weights(tmp_path / "onnx" / "reader.onnx")
+    back = load(tmp_path / "onnx" / "reader.onnx")
     assert set(back) == set(second)
     for name, weight in second.items():
         step = float(weight.max() - weight.min()) / 255
         assert torch.allclose(back[name], weight, atol=0.51 * step + 1e-7), name
+    between = mean([tmp_path / "first" / "checkpoint.pt", tmp_path / "second" / "checkpoint.pt"])
+    assert all(torch.allclose(between[name], (first[name] + second[name]) / 2, atol=1e-6) for name in first)
     train(0, 1, data, tmp_path / "third", 0.0003, tmp_path / "onnx" / "reader.onnx", passes=2)
 
 

@@ -1,10 +1,13 @@
-"""Weights back out of an export: a run can go on from the reader that ships, whose checkpoint is not kept.
+"""Weights of a reader: from a checkpoint, back out of an export, or the mean of several.
 
-Half a step of int8 is lost in each weight, which the first few batches mend.
+A run can go on from the reader that ships, whose checkpoint is not kept: half a step of int8 is lost in each weight.
+The mean of two readers, of which one began as the other, often does better than either on texts unlike those it was
+trained on (https://arxiv.org/abs/2109.01903).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +19,21 @@ from torch import Tensor
 _TABLE, _PRODUCT = "_quantized", "MatMulInteger"
 
 
-def weights(path: Path) -> dict[str, Tensor]:
-    """The state that ``training.model.Reader`` loads, float32, of the int8 file that ``training.export`` wrote."""
+def load(path: Path) -> dict[str, Tensor]:
+    """The state that ``training.model.Reader`` loads, float32, from a checkpoint, or a file *.onnx of an export."""
+    if path.suffix == ".onnx":
+        return _exported(path)
+    found: dict[str, Tensor] = torch.load(path, weights_only=True, map_location="cpu")
+    return found
+
+
+def mean(paths: Sequence[Path]) -> dict[str, Tensor]:
+    """Each weight's mean over what ``load`` finds."""
+    states = [load(path) for path in paths]
+    return {name: torch.stack([state[name] for state in states]).mean(0) for name in states[0]}
+
+
+def _exported(path: Path) -> dict[str, Tensor]:
     graph = onnx.load(str(path)).graph
     constants = {constant.name: constant for constant in graph.initializer}
 
