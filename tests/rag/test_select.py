@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from index.types import Hit
 from rag.asked import _MAX_SUFFIX, _MIN_STEM, _has_variant, ask, coverage, focus_of, match
-from rag.select import candidates, select
+from rag.read import Reading
+from rag.select import candidates, reread, select
 from tests.rag.corpus import flat, hit
 
 
@@ -50,6 +51,21 @@ def test_what_stands_right_under_a_term_explains_it() -> None:
     assert quoted("What is a lazaret?", mention, entry)[0] == "A place where sailors wait."
     said = hit(("Lazaret: a place where sailors wait.", 0.4), row=1)
     assert quoted("What is a lazaret?", mention, said)[0] == "Lazaret: a place where sailors wait."
+
+
+def test_what_the_reader_holds_for_unlikely_is_not_quoted_beside_the_best() -> None:
+    question = "Who came to the harbour?"
+    port = hit(("Sailors of Lund came to the harbour.", 0.7), ("Pilots of Kiel came to the harbour.", 0.7), row=0)
+    unread = hit(("Traders of York came to the harbour.", 0.7), row=1)
+    ranked = candidates(question, [port, unread], flat)
+
+    def quoted_beside(*logits: float) -> list[str]:
+        chosen = select(question, reread(ranked, {0: Reading(logits, 1.0)}))
+        return [candidate.sentence.text.split()[0] for candidate in chosen]
+
+    assert quoted_beside(0.0, -2.9) == ["Sailors", "Pilots", "Traders"]
+    assert quoted_beside(0.0, -3.1) == ["Sailors", "Traders"]
+    assert quoted_beside(-3.2, -3.1)[0] == "Pilots"  # the best there is stands, whatever it is held for
 
 
 def test_a_question_is_never_quoted() -> None:
