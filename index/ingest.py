@@ -15,6 +15,7 @@ from enum import IntEnum
 from hashlib import sha256
 from pathlib import Path
 
+from index.ahead import Ahead
 from index.errors import NeedsConfirmation, SkipFile, SourceError
 from index.extend import EXTEND_FROM
 from index.generation import Generation
@@ -74,7 +75,7 @@ class Origin(IntEnum):
     ENCODER = 0  # they have to be made
     PREVIOUS = 1  # rows of the previous generation
     OWN = 2  # rows that this build has written already
-    JOURNAL = 3  # made by an earlier build that was interrupted
+    JOURNAL = 3  # made by an earlier build that was interrupted, or while files were parsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ class VectorSources:
     def __init__(self, first_row: int) -> None:
         self.first_row = first_row
         self._passage, self._sentence, self._origin = array("q"), array("q"), array("b")
-        self.n_new = 0
+        self.n_new = 0  # to be made by this build
+        self.n_ahead = 0  # of those, made while files were parsed
 
     def __len__(self) -> int:
         return len(self._passage)
@@ -107,6 +109,11 @@ class VectorSources:
         self._sentence.append(source.sentence)
         self._origin.append(source.origin)
         self.n_new += source.is_new
+
+    def found(self, i: int, place: int) -> None:
+        """The vectors of the new passage ``i`` are made, and lie in the journal at ``place``."""
+        self._origin[i], self._passage[i] = Origin.JOURNAL, place
+        self.n_ahead += 1
 
 
 def rules_of(options: BuildOptions, encoder: Encoder) -> str:
@@ -139,9 +146,10 @@ class Ingest:
         skipped: Sequence[Skipped] = (),
         *,
         extends: bool = False,
+        ahead: Ahead | None = None,
     ) -> None:
         """``skipped`` is what the scan left out. ``extends`` says that ``writer`` has a copy of what ``previous``
-        holds, so that known contents are kept and not added."""
+        holds, so that known contents are kept and not added. New passages are offered to ``ahead``."""
         self.options = options
         self.encoder = encoder
         self.max_tokens = min(options.max_tokens or encoder.window, encoder.window)
@@ -152,6 +160,7 @@ class Ingest:
         self._writer = writer
         self._journal = journal
         self._extends = extends
+        self._ahead = ahead
         self._parse = parse
         same_encoder = previous is not None and previous.manifest.encoder["fingerprint"] == encoder.fingerprint
         # Vectors are worth keeping under other passage rules too: many passages come out the same.
@@ -202,6 +211,8 @@ class Ingest:
         """Complete the file. ``served`` are the files that the live generation has.
 
         Raises SourceError when there was nothing to index, NeedsConfirmation when too much of ``served`` is gone."""
+        for written in self._ahead.rest() if self._ahead is not None else ():
+            self.sources.found(*written)
         self._keep_unseen()
         if not (self.options.plan or self.options.confirm_deletions):
             self._refuse_mass_deletion(served)
@@ -274,6 +285,9 @@ class Ingest:
             if source.is_new:
                 self._chars_embedded += len(passage.text.strip())
             self.sources.append(source)
+            if source.is_new and self._ahead is not None:
+                for written in self._ahead.offer(len(self.sources) - 1, passage):
+                    self.sources.found(*written)
             self._rows_by_key.setdefault(passage.key, (row, sentence))
             row += 1
             sentence += len(passage.span.sentences)

@@ -19,7 +19,6 @@ from index.types import EncodedPassage, Encoder
 _MAGIC = "footnote-journal-1"
 _HEAD = struct.Struct("<32sI")  # embedding key, number of sentences
 _CHECK = struct.Struct("<I")  # CRC-32 of head and vectors
-_FLUSH_EVERY = 64  # records; a killed build loses at most so many passages
 
 
 class Journal:
@@ -35,7 +34,6 @@ class Journal:
         self._offsets: dict[bytes, int] = {}  # key -> where its record starts
         self._end = 0 if start_anew else self._load()  # where the next record goes; 0: the file begins anew
         self._stream: BinaryIO | None = None
-        self._unflushed = 0
 
     def __len__(self) -> int:
         return len(self._offsets)
@@ -45,25 +43,24 @@ class Journal:
         return self._offsets.get(key, -1)
 
     def read(self, offset: int) -> EncodedPassage:
-        """The vectors at a place that find() has named."""
+        """The vectors at a place that find() or append() has named."""
         with self._path.open("rb") as stream:
             stream.seek(offset)
             head = stream.read(_HEAD.size)
             _, count = _HEAD.unpack(head)
             return self._unpack(stream.read(self._size(count)), count)
 
-    def append(self, key: bytes, encoded: EncodedPassage) -> None:
-        """Keep the vectors of one passage."""
+    def append(self, key: bytes, encoded: EncodedPassage) -> int:
+        """Keep the vectors of one passage; returns where they are, for read()."""
         if self._stream is None:
             self._stream = self._begin()
         passage = np.ascontiguousarray(encoded.passage, dtype=np.float32).tobytes()
         sentences = np.ascontiguousarray(encoded.sentences, dtype=np.float16).tobytes()
         body = _HEAD.pack(key, len(encoded.sentences)) + passage + sentences
         self._stream.write(body + _CHECK.pack(zlib.crc32(body)))
-        self._unflushed += 1
-        if self._unflushed >= _FLUSH_EVERY:
-            self._stream.flush()
-            self._unflushed = 0
+        self._stream.flush()  # a killed build has lost nothing of it, and it can be read
+        place, self._end = self._end, self._end + len(body) + _CHECK.size
+        return place
 
     def close(self) -> None:
         stream, self._stream = self._stream, None
@@ -84,7 +81,7 @@ class Journal:
         stream.truncate(self._end)
         stream.seek(self._end)
         if self._end == 0:
-            stream.write(self._head)
+            self._end = stream.write(self._head)
         return stream
 
     def _size(self, count: int) -> int:

@@ -58,15 +58,14 @@ def build_passages(
             raise SkipFile("passage_cap", f"more than {max_passages} passages")
     groups = [group for section in _sections(units) for group in _pack(text, section, max_tokens)]
     passages: list[PassageSpan] = []
-    for group in _within_window(text, groups, token_spans, max_tokens):
+    for group, n_tokens in _within_window(text, groups, token_spans, max_tokens):
         # Each passage starts where the one before it ended, so white space between two belongs to the first.
         start = 0 if not passages else group[0].span.start
         if passages:
             passages[-1] = _ending_at(passages[-1], start)
-        tokens = len(token_spans(text[group[0].span.start : group[-1].span.end]))
         spans = tuple(unit.span for unit in group)
         place = next((unit.place for unit in group if unit.span.kind != "heading"), group[0].place)
-        passages.append(PassageSpan(start, group[-1].span.end, tokens, place, spans))
+        passages.append(PassageSpan(start, group[-1].span.end, n_tokens, place, spans))
     if passages:
         passages[-1] = _ending_at(passages[-1], len(text))
     if len(passages) > max_passages:
@@ -173,12 +172,16 @@ def _rank(text: str, units: Sequence[_Unit], end: int) -> tuple[int, bytes]:
 
 def _within_window(
     text: str, groups: list[list[_Unit]], token_spans: TokenSpans, max_tokens: int
-) -> Iterator[list[_Unit]]:
-    """Halve any group that has more tokens together than its sentences had apart (some tokenisers join words)."""
+) -> Iterator[tuple[list[_Unit], int]]:
+    """Each group with its tokens, halved where they are more than its sentences had apart (some tokenisers join
+    words)."""
     for group in groups:
-        whole = text[group[0].span.start : group[-1].span.end]
-        if len(group) > 1 and len(token_spans(whole)) > max_tokens:
+        if len(group) == 1:
+            yield group, group[0].n_tokens
+            continue
+        n_tokens = len(token_spans(text[group[0].span.start : group[-1].span.end]))
+        if n_tokens > max_tokens:
             middle = len(group) // 2
             yield from _within_window(text, [group[:middle], group[middle:]], token_spans, max_tokens)
         else:
-            yield group
+            yield group, n_tokens

@@ -55,18 +55,17 @@ def passage_digest(
     content: bytes,
     key: bytes,
     numbers: tuple[int, int, int],
-    place: Place,
-    sentences: Iterable[tuple[int, int, str, Place]],
+    place: str,
+    sentences: Iterable[tuple[int, int, str, str]],
     text: str,
 ) -> bytes:
     """Vouches for all that is shown of a passage: its words, where they stand (``numbers``: start, end, tokens), and of
     which ``content`` (its digest) they are; and for the embedding key by which the next build finds its vectors. With
-    the document's id, which names path and bytes, it holds a citation together.
+    the document's id, which names path and bytes, it holds a citation together. Places are as they are stored.
 
     No digest covers a document's size, whether it is stale, and of what it is a duplicate."""
-    places = [(a, b, kind, place_fields(where)) for a, b, kind, where in sentences]
     digest = sha256(content + key)
-    digest.update(json.dumps([*numbers, place_fields(place), places]).encode())
+    digest.update(json.dumps([*numbers, place, list(sentences)]).encode())
     digest.update(text.encode())
     return digest.digest()
 

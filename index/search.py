@@ -7,7 +7,7 @@ standardised over the candidates, and they are summed by weight. docs/quality.md
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -62,7 +62,9 @@ def search(
         generation.manifest.check_encoder(query.encoder)
     among = generation.store.rows_of(documents) if documents is not None else None
     left_out = generation.store.rows_of(without) if without else []
-    rows = sorted({row for query in queries for row in _candidates(generation, query, depth, among, left_out)})
+    lexical = [dict(generation.lexical.search(query.terms, depth, among, left_out)) for query in queries]
+    dense = [generation.vectors.search(query.vector, depth, among, left_out) for query in queries]
+    rows = sorted({row for found in lexical for row in found} | {row for found in dense for row, _ in found})
     if not rows:
         return []
     if rows[-1] >= len(generation.vectors):  # the lexical index is read where it lies
@@ -73,7 +75,7 @@ def search(
     signals = np.zeros((len(rows), len(astuple(WEIGHTS))))
     mean_sentence = np.zeros(len(sentence_rows))
     weight = sum(query.weight for query in queries)
-    for query in queries:
+    for query, found in zip(queries, lexical, strict=True):
         share = query.weight / weight
         with np.errstate(invalid="ignore", over="ignore"):  # what comes of it is looked at below
             per_sentence = generation.sentences.cosines(sentence_rows, query.vector).astype(np.float64)  # (m,)
@@ -81,8 +83,8 @@ def search(
             [
                 dense_rows @ query.vector,
                 np.maximum.reduceat(per_sentence, starts),
-                _of_rows(generation.lexical.coverage(query.terms, rows), rows),
-                _of_rows(generation.lexical.search(query.terms, len(rows), rows), rows),
+                _of_rows(dict(generation.lexical.coverage(query.terms, rows)), rows),
+                _of_rows(_bm25(generation, query, rows, found), rows),
             ]
         ).astype(np.float64)
         if not np.isfinite(own).all():  # and so are the sentence vectors
@@ -91,7 +93,7 @@ def search(
         signals += share * own
         mean_sentence += share * per_sentence
     signals[:, 1] = np.maximum.reduceat(mean_sentence, starts)
-    sentences_of = np.split(mean_sentence, starts[1:])
+    ends = [*starts[1:], len(mean_sentence)]
     order = sorted(range(len(rows)), key=lambda i: (-total[i], rows[i]))[:k]
     passages = generation.store.passages([rows[i] for i in order], documents or ())
     return [
@@ -99,7 +101,7 @@ def search(
             passage,
             float(total[i]),
             Signals(*(float(value) for value in signals[i])),
-            tuple(sentences_of[i].tolist()),
+            tuple(mean_sentence[starts[i] : ends[i]].tolist()),
         )
         for i, passage in zip(order, passages, strict=True)
     ]
@@ -112,9 +114,14 @@ def standardise(signals: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.where(flat, 0.0, (signals - signals.mean(axis=0)) / np.where(flat, 1.0, deviation)))
 
 
-def _of_rows(found: Sequence[tuple[int, float]], rows: Sequence[int]) -> list[float]:
+def _bm25(generation: Generation, query: Query, rows: Sequence[int], found: Mapping[int, float]) -> dict[int, float]:
+    """The scores of ``rows``, of which the best have been ``found``: a score is the same whatever else is looked at."""
+    rest = [row for row in rows if row not in found]
+    return {**found, **dict(generation.lexical.search(query.terms, len(rest), rest))}
+
+
+def _of_rows(scores: Mapping[int, float], rows: Sequence[int]) -> list[float]:
     """The scores of ``rows``, in their order; 0 for one that was not found."""
-    scores = dict(found)
     return [scores.get(row, 0.0) for row in rows]
 
 
@@ -127,11 +134,3 @@ def _sentence_rows(generation: Generation, rows: Sequence[int]) -> tuple[NDArray
     ends = np.cumsum(end - first)  # none is empty
     numbers = np.arange(ends[-1]) + np.repeat(end - ends, end - first)
     return numbers, ends - (end - first)
-
-
-def _candidates(
-    generation: Generation, query: Query, depth: int, among: Sequence[int] | None, without: Sequence[int]
-) -> set[int]:
-    dense = generation.vectors.search(query.vector, depth, among, without)
-    lexical = generation.lexical.search(query.terms, depth, among, without)
-    return {row for row, _ in dense} | {row for row, _ in lexical}

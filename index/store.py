@@ -59,7 +59,7 @@ class Store:
                 f"{path.name} cannot be opened ({type(error).__name__}).", remedy=REBUILD
             ) from error
         self._lock = threading.Lock()
-        self._places: dict[int, Place] = {}
+        self._places: dict[int, tuple[Place, str]] = {}
 
     def close(self) -> None:
         self._db.close()
@@ -152,12 +152,21 @@ class Store:
         stored = {
             row: fields
             for row, *fields in self._all(
-                'SELECT p.row, p.content, c.digest, p.start, p."end", p.n_tokens, p.place, p.text, p.digest, p.key,'
-                " p.first_sentence, p.n_sentences FROM passages p JOIN contents c ON c.content = p.content"
+                'SELECT p.row, p.content, c.digest, p.start, p."end", p.n_tokens, p.place, p.text, p.digest, p.key'
+                " FROM passages p JOIN contents c ON c.content = p.content"
                 f" WHERE p.row IN ({_marks(wanted)})",
                 wanted,
             )
         }
+        # In this order of the two, which a planner that knows little of them might turn around.
+        sentences: dict[int, list[tuple[Any, ...]]] = {}
+        for row, *sentence in self._all(
+            'SELECT p.row, s.row, s.start, s."end", s.kind, s.place FROM passages p CROSS JOIN sentences s'
+            " ON s.row >= p.first_sentence AND s.row < p.first_sentence + p.n_sentences"
+            f" WHERE p.row IN ({_marks(wanted)}) ORDER BY s.row",
+            wanted,
+        ):
+            sentences.setdefault(row, []).append(tuple(sentence))
         contents = tuple({fields[0] for fields in stored.values()})
         owners: dict[int, list[tuple[Any, ...]]] = {}
         for content, *owner in self._all(
@@ -166,7 +175,7 @@ class Store:
             contents,
         ):
             owners.setdefault(content, []).append(tuple(owner))
-        read = {row: self._passage(row, stored, owners, among) for row in wanted}
+        read = {row: self._passage(row, stored, sentences.get(row, []), owners, among) for row in wanted}
         return [read[row] for row in rows]
 
     def passage_by_id(self, passage_id: str) -> Passage:
@@ -190,27 +199,25 @@ class Store:
         self,
         row: int,
         stored: Mapping[int, Sequence[Any]],
+        sentences: Sequence[tuple[Any, ...]],
         owners: Mapping[int, Sequence[tuple[Any, ...]]],
         among: Sequence[str],
     ) -> Passage:
-        """Of the fields ``stored`` of its row, and the documents that own its content."""
+        """Of the fields ``stored`` of its row, those of its ``sentences``, and the documents that own its content."""
         with _sound(f"Passage {row}"):
-            content, own, start, end, n_tokens, where, text, digest, key, first, count = stored[row]
-            spans = self._all(
-                'SELECT row, start, "end", kind, place FROM sentences WHERE row >= ? AND row < ? ORDER BY row',
-                (first, first + count),
-            )
-            place = self._place(where)
-            said = [(a, b, kind, self._place(at)) for _, a, b, kind, at in spans]
-            _hold(digest == passage_digest(own, key, (start, end, n_tokens), place, said, text))
+            content, own, start, end, n_tokens, where, text, digest, key = stored[row]
+            place, place_fields = self._place(where)
+            places = [self._place(at) for *_, at in sentences]
+            said = [(a, b, kind, fields) for (_, a, b, kind, _), (_, fields) in zip(sentences, places, strict=True)]
+            _hold(digest == passage_digest(own, key, (start, end, n_tokens), place_fields, said, text))
             documents = [_document(owner) for owner in owners[content]]
             document = next((doc for doc in documents if doc.document_id in among), documents[0])
-        sentences = tuple(
+        read = tuple(
             Sentence(number, a, b, kind, text[a - start : b - start], at)
-            for (number, *_), (a, b, kind, at) in zip(spans, said, strict=True)
+            for (number, a, b, kind, _), (at, _) in zip(sentences, places, strict=True)
         )
         passage_id = passage_id_of(document.document_id, start, end)
-        return Passage(passage_id, row, document, start, end, text, n_tokens, place, sentences)
+        return Passage(passage_id, row, document, start, end, text, n_tokens, place, read)
 
     def sentence_spans(self, rows: Sequence[int]) -> list[tuple[int, int]]:
         """The sentence rows [first, end) of the passages ``rows``, in their order. Raises CorruptGeneration."""
@@ -242,15 +249,17 @@ class Store:
             (first,),
         ):
             for row, text, place, title in rows:
-                path = self._place(place).heading_path
+                path = self._place(place)[0].heading_path
                 yield row, text, "\n".join((title, *path) if title not in path else path)
             first = rows[-1][0] + 1
 
-    def _place(self, number: int) -> Place:
+    def _place(self, number: int) -> tuple[Place, str]:
+        """The place with this number, and as it is stored."""
         place = self._places.get(number)
         if place is None:
-            fields = json.loads(self._all("SELECT fields FROM places WHERE place = ?", (number,))[0][0])
-            place = self._places[number] = Place(tuple(fields[0]), *fields[1:])
+            stored = self._all("SELECT fields FROM places WHERE place = ?", (number,))[0][0]
+            fields = json.loads(stored)
+            place = self._places[number] = Place(tuple(fields[0]), *fields[1:]), stored
         return place
 
     # -- for the next build ------------------------------------------------------------------------------------------

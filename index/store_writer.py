@@ -89,7 +89,8 @@ class Writer:
             span = passage.span
             said = [(one.start, one.end, one.kind, at) for one, at in zip(span.sentences, passage.places, strict=True)]
             numbers = (span.start, span.end, span.n_tokens)
-            digest = passage_digest(own, passage.key, numbers, span.place, said, passage.text)
+            places = [(start, end, kind, place_fields(place)) for start, end, kind, place in said]
+            digest = passage_digest(own, passage.key, numbers, place_fields(span.place), places, passage.text)
             self._db.execute(
                 "INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 (self.next_row, number, span.start, span.end, span.n_tokens, self._place(span.place), passage.text,

@@ -17,13 +17,13 @@ from pathlib import Path
 import torch
 
 from index.encode import DEFAULT_MODEL, model_folder
-from index.export import sign_weights
+from index.graph import sign_weights
 from training.batches import MAX_TOKENS
 from training.checkpoints import mean
 from training.model import Reader
 
 _OPSET = 17
-_NAMES = ["input_ids", "attention_mask", "token_type_ids", "pool"]
+_NAMES = ["input_ids", "token_type_ids", "pool"]  # without a mask: a passage is read by itself, and not padded
 
 
 def export(checkpoints: Sequence[Path], target: Path) -> None:
@@ -39,14 +39,14 @@ def export(checkpoints: Sequence[Path], target: Path) -> None:
     ones = torch.ones(2, 16, dtype=torch.long)
     torch.onnx.export(
         reader,
-        (ones, ones, torch.zeros_like(ones), torch.full((2, 3, 16), 1 / 16)),
+        (ones, torch.zeros_like(ones), torch.full((2, 3, 16), 1 / 16)),
         str(target / "float.onnx"),
         dynamo=False,
         opset_version=_OPSET,
         input_names=_NAMES,
         output_names=["sentence", "passage", "relation"],
         dynamic_axes={
-            **{name: {0: "n", 1: "n_tokens"} for name in _NAMES[:3]},
+            **{name: {0: "n", 1: "n_tokens"} for name in _NAMES[:2]},
             "pool": {0: "n", 1: "n_sentences", 2: "n_tokens"},
             "sentence": {0: "n", 1: "n_sentences"},
             "passage": {0: "n"},

@@ -54,9 +54,10 @@ class Reader(nn.Module):
         self.sentence, self.passage, self.relation = _head(dim, 1), _head(dim, 1), _head(dim, len(RELATIONS))
 
     def forward(
-        self, input_ids: Tensor, attention_mask: Tensor, token_type_ids: Tensor, pool: Tensor
+        self, input_ids: Tensor, token_type_ids: Tensor, pool: Tensor, attention_mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """``pool`` is (n, n_sentences, n_tokens): each row 1/length over a sentence's tokens, 0 elsewhere."""
+        """``pool`` is (n, n_sentences, n_tokens): each row 1/length over a sentence's tokens, 0 elsewhere. Without a
+        mask every token counts."""
         with self.precision():
             tokens = self.network(
                 input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids

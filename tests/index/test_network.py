@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 
-from index.export import quantise_weights, sign_weights
-from index.network import Damaged, Network, has_vnni
+from index.graph import quantise_weights, sign_weights
+from index.network import VNNI, Damaged, Network, processor_has
 
 _ROWS, _INNER, _COLUMNS = 5, 96, 7
 
@@ -67,8 +67,8 @@ def test_weights_without_a_sign_and_with_one_give_the_same_integers(tmp_path: Pa
 )
 def test_what_the_processor_has_is_read_where_linux_tells(tmp_path: Path, lines: str, has: bool) -> None:
     (tmp_path / "cpuinfo").write_text(lines)
-    assert has_vnni(tmp_path / "cpuinfo") is has
-    assert not has_vnni(tmp_path / "nowhere")
+    assert processor_has(VNNI, tmp_path / "cpuinfo") is has
+    assert not processor_has(VNNI, tmp_path / "nowhere")
 
 
 def test_signing_twice_changes_nothing(tmp_path: Path) -> None:
