@@ -18,6 +18,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from copy import deepcopy
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
@@ -234,6 +235,8 @@ class TorchEncoder:
         self.device = str(self._model.device.type)  # cuda where there is one
         dim = self._model.get_embedding_dimension()
         self.dim = int(dim)
+        # Its own, for the model's is told anew with every text whether to truncate, while other threads use it.
+        self._tokenizer = deepcopy(self._model.tokenizer)
         prompts: dict[str, str] = self._model.prompts
         self._prompt = next((prompts[kind] for kind in _DOCUMENT_PROMPTS if prompts.get(kind)), "")
         self.window = int(self._model.max_seq_length or _FALLBACK_WINDOW) - 2 - len(self.token_spans(self._prompt))
@@ -243,7 +246,7 @@ class TorchEncoder:
         self.fingerprint = digest.hexdigest()
 
     def token_spans(self, text: str) -> list[tuple[int, int]]:
-        encoded = self._model.tokenizer(text, add_special_tokens=False, truncation=False, return_offsets_mapping=True)
+        encoded = self._tokenizer(text, add_special_tokens=False, truncation=False, return_offsets_mapping=True)
         return [(int(start), int(end)) for start, end in encoded["offset_mapping"]]
 
     def encode_passage(self, text: str, sentences: list[tuple[int, int]]) -> EncodedPassage:
@@ -251,9 +254,7 @@ class TorchEncoder:
             [text], prompt=self._prompt, output_value=None, convert_to_numpy=False, show_progress_bar=False
         )[0]
         tokens = np.asarray(result["token_embeddings"].cpu().numpy(), dtype=np.float32)  # (n_tokens, dim)
-        encoded = self._model.tokenizer(
-            self._prompt + text, return_offsets_mapping=True, return_special_tokens_mask=True
-        )
+        encoded = self._tokenizer(self._prompt + text, return_offsets_mapping=True, return_special_tokens_mask=True)
         before = len(self._prompt)
         offsets = [(max(start - before, 0), end - before) for start, end in encoded["offset_mapping"]]
         own = [
