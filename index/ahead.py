@@ -17,7 +17,7 @@ from index.journal import Journal
 from index.schema import StoredPassage
 from index.types import EncodedPassage, Encoder, Sentence, SentenceSpan
 
-IN_FLIGHT = 64  # passages handed to the encoder's threads of which nothing has been written yet
+IN_FLIGHT = 64  # passages handed to the encoder's threads at once
 
 
 class Ahead:

@@ -80,7 +80,10 @@ def _in_order(
     files: _RowFiles,
     threads: int,
 ) -> Iterator[tuple[int, VectorSource, EncodedPassage]]:
-    """Each row's vectors in row order; the encoder works ahead on its threads while earlier rows are written."""
+    """Each row's vectors in row order; the encoder works ahead on its threads while earlier rows are written.
+
+    Of so many that are handed to it together the shorter go first: OpenVINO prepares anew for a text of another length
+    than the one before, which takes a twentieth of its time."""
     waiting: deque[tuple[int, VectorSource, int, Future[EncodedPassage] | None]] = deque()
 
     def next_row() -> tuple[int, VectorSource, EncodedPassage]:
@@ -96,13 +99,19 @@ def _in_order(
         return row, source, EncodedPassage(previous.vectors.rows([source.passage])[0], sentences)
 
     with ThreadPoolExecutor(threads or len(os.sched_getaffinity(0)), thread_name_prefix="encode") as pool:
-        for i in range(len(sources)):
-            row, source = sources.first_row + i, sources[i]
-            (passage,) = store.passages([row])
-            given = encoder_input(passage.text, passage.start, passage.sentences)
-            future = pool.submit(encoder.encode_passage, *given) if source.is_new else None
-            waiting.append((row, source, len(passage.sentences), future))
-            if len(waiting) >= IN_FLIGHT:
+        for at in range(0, len(sources), IN_FLIGHT):
+            numbers = range(at, min(at + IN_FLIGHT, len(sources)))
+            passages = {passage.row: passage for passage in store.passages([sources.first_row + i for i in numbers])}
+            ours = {sources.first_row + i: sources[i] for i in numbers}
+            new = [passages[row] for row, source in ours.items() if source.is_new]
+            futures = {
+                one.row: pool.submit(encoder.encode_passage, *encoder_input(one.text, one.start, one.sentences))
+                for one in sorted(new, key=lambda one: one.n_tokens)
+            }
+            waiting.extend(
+                (row, source, len(passages[row].sentences), futures.get(row)) for row, source in ours.items()
+            )
+            while len(waiting) > IN_FLIGHT:
                 yield next_row()
         while waiting:
             yield next_row()
