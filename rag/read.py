@@ -115,9 +115,7 @@ class OnnxReader:
             ids += tokens
         row = np.asarray([[*ids, self._end]], dtype=np.int64)  # (1, n_tokens)
         types = np.asarray([self._marks.types([*ids, self._end], len(asked))], dtype=np.int64)
-        sentence, passage, relation = self._network.run(
-            {"input_ids": row, "token_type_ids": types, "pool": pool}
-        )
+        sentence, passage, relation = self._network.run({"input_ids": row, "token_type_ids": types, "pool": pool})
         return [float(score) for score in sentence[0]], float(passage[0]), relation[0]
 
     def _tokens(self, text: str) -> list[int]:
