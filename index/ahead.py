@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
@@ -50,9 +50,10 @@ class Ahead:
             written.append(self._write())
         return written
 
-    def rest(self) -> list[tuple[int, int]]:
-        """Wait for all, and return them as ``offer`` does."""
-        return [self._write() for _ in range(len(self._waiting))]
+    def rest(self) -> Iterator[tuple[int, int]]:
+        """Each that is not written yet, as ``offer`` returns them, as soon as it is."""
+        while self._waiting:
+            yield self._write()
 
     def _write(self) -> tuple[int, int]:
         number, key, future = self._waiting.popleft()

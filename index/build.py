@@ -221,6 +221,7 @@ def _ingest(
             for done, file in enumerate(files, 1):
                 ingest.add(file)
                 progress("parsing", done, len(files))
+            ingest.take_in(lambda done, total: progress("embedding", done, total))
             ingest.finish(served)
             return ingest, ingest.report()
     finally:

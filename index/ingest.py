@@ -207,12 +207,18 @@ class Ingest:
         except SkipFile as skip:
             self._leave_out(file, skip)
 
+    def take_in(self, progress: Callable[[int, int], None]) -> None:
+        """Wait for what is being embedded, and tell of it: how many of the new passages are, and of how many."""
+        if self._ahead is not None and self.sources.n_new:
+            progress(self.sources.n_ahead, self.sources.n_new)
+            for written in self._ahead.rest():
+                self.sources.found(*written)
+                progress(self.sources.n_ahead, self.sources.n_new)
+
     def finish(self, served: dict[bytes, KnownFile]) -> None:
         """Complete the file. ``served`` are the files that the live generation has.
 
         Raises SourceError when there was nothing to index, NeedsConfirmation when too much of ``served`` is gone."""
-        for written in self._ahead.rest() if self._ahead is not None else ():
-            self.sources.found(*written)
         self._keep_unseen()
         if not (self.options.plan or self.options.confirm_deletions):
             self._refuse_mass_deletion(served)

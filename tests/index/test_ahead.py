@@ -87,7 +87,8 @@ def test_progress_of_embedding_begins_with_what_is_done_and_ends_with_all(empty_
             told.append((done, total))
 
     build(empty_shelf.options(), FakeEncoder(), progress)
-    assert told == [(done, 40) for done in range(told[0][0], 41)]
+    assert told == sorted(told)
+    assert list(dict.fromkeys(told)) == [(done, 40) for done in range(told[0][0], 41)]
 
 
 def test_what_was_embedded_for_a_build_that_was_refused_is_not_embedded_again(empty_shelf: Shelf) -> None:
