@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
 import socket
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,9 +146,24 @@ def _served(server: uvicorn.Server) -> Iterator[str]:
     try:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
+        loop = server.servers[0].get_loop()
         server.should_exit = True
-        thread.join(timeout=20)
-    assert not thread.is_alive(), "the server did not stop"
+        for _ in range(600):  # looks, not seconds by the clock: a machine that stood still has given no time to stop in
+            thread.join(timeout=0.1)
+            if not thread.is_alive():
+                break
+    assert not thread.is_alive(), f"the server did not stop\n{_what_runs(loop)}"
+
+
+def _what_runs(loop: asyncio.AbstractEventLoop) -> str:
+    """Where each task of the loop waits, and each thread stands."""
+    told = io.StringIO()
+    for task in asyncio.all_tasks(loop):
+        task.print_stack(file=told)
+    for ident, frame in sys._current_frames().items():
+        if ident != threading.get_ident():
+            told.write(f"Thread {ident}:\n{''.join(traceback.format_stack(frame)[-6:])}")
+    return told.getvalue()
 
 
 @pytest.fixture
