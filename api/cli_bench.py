@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, get_args
 
 import typer
 
@@ -13,6 +13,7 @@ from api import terminal
 
 if TYPE_CHECKING:
     from api.speed.reports import Bench
+    from index.encode import Runtime
 
 bench = typer.Typer(
     help="Measure Footnote itself: answers on public sets, and speed on any folder.", no_args_is_help=True
@@ -40,6 +41,17 @@ def _bench(data: Path | None, *, quiet: bool) -> Iterator[tuple[Bench, Path]]:
     settings = load_settings()
     with terminal.progress(quiet=quiet) as told:
         yield start(settings, told=told), data or settings.source
+
+
+def _runtimes(names: list[str] | None) -> tuple[Runtime, ...]:
+    """Raises BadParameter for what is none."""
+    from index.encode import Runtime
+
+    known: dict[str, Runtime] = {name: name for name in get_args(Runtime)}
+    unknown = [name for name in names or () if name not in known]
+    if unknown:
+        raise typer.BadParameter(f"There is no {unknown[0]!r}: {', '.join(known)}.", param_hint="--runtime")
+    return tuple(known[name] for name in names or ())
 
 
 @bench.command("quality")
@@ -110,6 +122,9 @@ def bench_query(
 def bench_peers(
     data: Documents = None,
     names: Annotated[list[str] | None, typer.Option("--peer", help="Only this system; may be repeated.")] = None,
+    runtimes: Annotated[
+        list[str] | None, typer.Option("--runtime", help="Footnote once more, its encoder on this; may be repeated.")
+    ] = None,
     rounds: Annotated[int, typer.Option(min=1, max=100, help="Times that every system has its turn.")] = 2,
     quick: Annotated[bool, typer.Option("--quick", help="Of chunking_eval only the three short texts.")] = False,
     as_json: Json = False,
@@ -122,7 +137,7 @@ def bench_peers(
     from api.speed.show import show_speed
 
     with _bench(data, quiet=as_json) as (made, folder):
-        report = measure(made, folder, tuple(names or ()), rounds=rounds, quick=quick)
+        report = measure(made, folder, tuple(names or ()), runtimes=_runtimes(runtimes), rounds=rounds, quick=quick)
     show_speed(report, as_json=as_json)
 
 
@@ -138,6 +153,28 @@ def bench_limit(
 
     with _bench(data, quiet=as_json) as (made, folder):
         report = measure(made, folder, seconds=seconds)
+    show_speed(report, as_json=as_json)
+
+
+@bench.command("all")
+def bench_all(
+    data: Documents = None,
+    runtimes: Annotated[
+        list[str] | None, typer.Option("--runtime", help="Everything of the encoder on this too; may be repeated.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """All that concerns speed in one run, with what Footnote sets out to reach beside it.
+
+    As peers (two of them), query, limit, index, and scale with synthetic vectors: an hour, and 20 GB of disk for a
+    while."""
+    from api.settings import load_settings
+    from api.speed.show import show_speed
+    from api.speed.together import bench_all as measure
+
+    settings = load_settings()
+    with terminal.progress(quiet=as_json) as told:
+        report = measure(settings, data or settings.source, _runtimes(runtimes), told=told)
     show_speed(report, as_json=as_json)
 
 

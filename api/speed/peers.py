@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,10 +17,10 @@ from api.speed.reports import Bench
 from eval.benchmarks.files import write_documents
 from eval.benchmarks.speed.evidence import BUDGET_CHARS, Found, evidence_found
 from eval.benchmarks.speed.machine import load_average
-from eval.benchmarks.speed.peers import FOOTNOTE, PEERS, SCRIPTS, Peer
+from eval.benchmarks.speed.peers import FOOTNOTE, PEERS, SCRIPTS, Peer, footnote_on
 from eval.benchmarks.speed.text import Asked, read_text
 from eval.benchmarks.speed.types import Panel, SpeedReport, Spread, Table, latency, mebibytes, number, spread
-from index.encode import DEFAULT_MODEL
+from index.encode import DEFAULT_MODEL, Runtime
 from index.errors import NotFound
 
 _K = 10  # retrieved for a question that is timed
@@ -47,6 +47,7 @@ def bench_peers(
     data: Path,
     names: Sequence[str] = (),
     *,
+    runtimes: Sequence[Runtime] = (),
     rounds: int = 2,
     timed: int = 200,
     quick: bool = False,
@@ -54,16 +55,17 @@ def bench_peers(
 ) -> SpeedReport:
     """Measure the systems ``names`` (all when empty) on the documents in ``data``, ``rounds`` times in turns. A system
     that cannot be installed or run is reported with the reason. ``quick`` takes a part of the set chunking_eval.
-    ``systems``, the first of them the one that the others are compared with, is for tests."""
+    Footnote takes part as the settings have it, and once more on each of ``runtimes``. ``systems`` is for tests: the
+    others are compared with the first of them, and with those that have a runtime."""
     unknown = [name for name in names if name not in PEERS]
     if unknown:
         raise NotFound(f"There is no system {unknown[0]!r}.", remedy=f"Systems there are: {', '.join(PEERS)}.")
     text = read_text(data, bench.settings.data, quick=quick)
     files = _flat(text.plain)
-    folder = bench.folder / "peers"
+    folder = (bench.folder / "peers").resolve()  # each system runs in a folder of its own
     documents = folder / "documents"
     write_documents(documents, {name: content.encode() for name, content in files.items()})
-    chosen = systems or _systems(bench, folder, names)
+    chosen = systems or _systems(bench, folder, names, runtimes)
     prepared: dict[str, tuple[Sequence[str], str]] = {}
     measured = [Measured(peer) for peer in chosen]
     for done, one in enumerate(measured):
@@ -78,7 +80,6 @@ def bench_peers(
         "characters": text.characters,
         "questions": len(text.questions),
     }
-    runtime = bench.settings.runtime
     report = _report(bench, about_text, measured)
     for turn in range(rounds):
         for one in measured:
@@ -87,7 +88,7 @@ def bench_peers(
             bench.told(f"round {turn + 1}: {one.peer.title}", 0, 1)
             work = folder / one.peer.name
             try:
-                _round(one, turn, prepared[one.peer.name], documents, work, text.questions, files, timed, runtime)
+                _round(one, turn, prepared[one.peer.name], documents, work, text.questions, files, timed)
             except NotRun as problem:
                 one.reason = str(problem)
         report = _report(bench, about_text, measured)  # written after each round: a run that is stopped leaves some
@@ -102,9 +103,9 @@ def _flat(plain: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _systems(bench: Bench, folder: Path, names: Sequence[str]) -> dict[Peer, Prepare]:
-    own = folder / FOOTNOTE.name
-    chosen: dict[Peer, Prepare] = {FOOTNOTE: partial(_own, bench, own)}
+def _systems(bench: Bench, folder: Path, names: Sequence[str], runtimes: Sequence[Runtime]) -> dict[Peer, Prepare]:
+    own = [replace(FOOTNOTE, runtime=bench.settings.runtime), *map(footnote_on, runtimes)]
+    chosen: dict[Peer, Prepare] = {one: partial(_own, bench, folder / one.name) for one in own}
     for name in names or PEERS:
         chosen[PEERS[name]] = partial(_other, PEERS[name], folder / name)
     return chosen
@@ -129,7 +130,6 @@ def _round(
     questions: Sequence[Asked],
     files: Mapping[str, str],
     timed: int,
-    runtime: str,
 ) -> None:
     interpreter, model = prepared
     work.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def _round(
     look = turn == 0 and any(gold)  # what is retrieved is the same every time
     job = {
         "model": model,
-        "runtime": runtime,  # Footnote's alone
+        "runtime": one.peer.runtime,
         "folder": str(documents),
         "work": str(work),
         "questions": [asked.question for asked in questions],
@@ -191,19 +191,19 @@ def _median_ms(result: dict[str, Any]) -> float:
     return latency(result["query_s"]).p50_ms
 
 
-def ratios(first: Measured, other: Measured, value: Callable[[dict[str, Any]], float]) -> Spread:
-    """``first``'s value over ``other``'s, of each round that both have."""
-    return spread(value(mine) / value(its) for mine, its in zip(first.rounds, other.rounds, strict=False))
+def ratios(one: Measured, other: Measured, value: Callable[[dict[str, Any]], float]) -> Spread:
+    """``one``'s value over ``other``'s, of each round that both have."""
+    return spread(value(mine) / value(its) for mine, its in zip(one.rounds, other.rounds, strict=False))
 
 
 def _report(bench: Bench, text: dict[str, Any], measured: Sequence[Measured]) -> SpeedReport:
-    first = measured[0]
+    ours = [one for one in measured if (one is measured[0] or one.peer.runtime) and one.rounds]
     rows: list[tuple[str, ...]] = []
     values: dict[str, Any] = {}
     for one in measured:
         if one.reason or not one.rounds:
             values[one.peer.name] = {"settings": one.peer.settings, "not_run": one.reason}
-            rows.append((one.peer.title, "not run", "", "", "", "", "", ""))
+            rows.append((one.peer.title, "not run", "", "", "", "", *[""] * (2 * len(ours))))
             continue
         rate, median = spread(map(_rate, one.rounds)), spread(map(_median_ms, one.rounds))
         peak = max(int(result["peak_rss"]) for result in one.rounds)
@@ -221,24 +221,25 @@ def _report(bench: Bench, text: dict[str, Any], measured: Sequence[Measured]) ->
                 for result in one.rounds
             ],
         }
-        compared = ("", "")
-        if one is not first and first.rounds:
-            faster, slower = ratios(first, one, _rate), ratios(first, one, _median_ms)
-            values[one.peer.name] |= {"footnote_rate_over_its": asdict(faster), "footnote_p50_over_its": asdict(slower)}
-            compared = (str(faster), str(slower))
+        others = [mine for mine in ours if mine is not one]
+        faster = {mine.peer.name: ratios(mine, one, _rate) for mine in others}
+        slower = {mine.peer.name: ratios(mine, one, _median_ms) for mine in others}
+        values[one.peer.name]["rate_over_its"] = {name: asdict(ratio) for name, ratio in faster.items()}
+        values[one.peer.name]["p50_over_its"] = {name: asdict(ratio) for name, ratio in slower.items()}
         evidence = (f"{one.found.whole:.3f}", f"{one.found.recall:.3f}") if one.found else ("-", "-")
         rows.append(
             (
                 one.peer.title,
                 number(rate.median),
-                compared[0],
+                *(str(faster.get(mine.peer.name, "")) for mine in ours),
                 number(median.median),
-                compared[1],
+                *(str(slower.get(mine.peer.name, "")) for mine in ours),
                 *evidence,
                 mebibytes(peak),
             )
         )
-    columns = ("system", "kchar/s", "ratio", "p50 ms", "ratio", "found", "recall", "MB")
+    over = [f"{mine.peer.title} over it" for mine in ours]
+    columns = ("system", "kchar/s", *over, "p50 ms", *over, "found", "recall", "MB")
     loads = [result["load_before"] for one in measured for result in one.rounds]
     turns = max((len(one.rounds) for one in measured), default=0)
     title = f"{text['name']}: {text['characters']:,} characters in {text['files']} files; {turns} rounds in turns"
@@ -246,7 +247,7 @@ def _report(bench: Bench, text: dict[str, Any], measured: Sequence[Measured]) ->
         "kchar/s: thousand characters of text indexed a second. p50: the median query. MB: memory at most. A process "
         "each, the same encoder; loading libraries and model is not timed.",
         f"Running or waiting processes before each: {min(loads, default=0):g} to {max(loads, default=0):g}.",
-        f"ratio: {first.peer.title}'s value over its, of the same round; the median of the rounds, and their range.",
+        "Over it: a value over the system's in the same round; the median of the rounds, and their range.",
         f"found: share of questions of which a gold text is whole within the first {BUDGET_CHARS:,} characters "
         "retrieved. recall: share of gold characters there.",
         *(f"{one.peer.title}: {one.peer.settings}." for one in measured),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -40,18 +41,20 @@ def bench_query(
     if not text.questions:
         raise SourceError(f"No sentence of {data} can be asked.", remedy="Name a folder with running text with --data.")
     work = bench.folder / "query-work"
+    shutil.rmtree(work, ignore_errors=True)  # of another folder, as a rule
     write_documents(work / "documents", text.files)
     share_encoders(bench, work / "data")
     bench.told("building", 0, 1)
     built = in_child(timed_build, bench.options(work / "documents", work / "data"), bench.load).value
     questions = list(islice(cycle(asked.question for asked in text.questions), requests))
-    start = partial(serve, work / "documents", work / "data", work / "server.log", command=command)
-    firsts = [_first_answer_s(start, questions[0]) for _ in range(starts)]
+    runtime = f"FOOTNOTE_RUNTIME={bench.settings.runtime}"
+    served = partial(serve, work / "documents", work / "data", work / "server.log", command=command)
+    firsts = [_first_answer_s(partial(served, [runtime]), questions[0]) for _ in range(starts)]
     loads: dict[str, list[Load]] = {}
     memory: dict[str, dict[str, int]] = {}
     for reader in (True, False):
         name = "ask, reader on" if reader else "ask, reader off"
-        with start([f"FOOTNOTE_READER={str(reader).lower()}"]) as server:
+        with served([runtime, f"FOOTNOTE_READER={str(reader).lower()}"]) as server:
             memory[name] = {"started": server.resident()[1]}
             if reader:
                 loads["search"] = _loads(bench, server, "search", "query", questions, clients)

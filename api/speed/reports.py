@@ -56,19 +56,22 @@ class Bench:
         panels: Sequence[Panel] | Sequence[Curves],
         notes: Sequence[str] = (),
     ) -> SpeedReport:
-        """The report, which is also written as KIND.json and drawn as KIND.svg."""
-        report = SpeedReport(kind, self.about, values, tuple(tables), tuple(panels), tuple(notes))
+        """The report, which is also written as KIND.json and drawn as KIND.svg; a runtime that the settings name is a
+        part of those names."""
+        named = self.about.runtime
+        report_kind = kind if named == "auto" else f"{kind}-{named}"
+        report = SpeedReport(report_kind, self.about, values, tuple(tables), tuple(panels), tuple(notes))
         self.folder.mkdir(parents=True, exist_ok=True)
-        replace_file(self.folder / f"{kind}.json", json.dumps(report.as_json(), indent=1) + "\n")
+        replace_file(self.folder / f"{report_kind}.json", json.dumps(report.as_json(), indent=1) + "\n")
         machine, command = self.about.machine, kind.replace("-synthetic", " --synthetic-vectors")
         caption = (
             f"footnote bench {command}, commit {self.about.short_commit}; {machine.cores} cores, {machine.cpu}; "
-            f"load before {machine.load_before:g}"
+            f"load before {machine.load_before:g}" + ("" if named == "auto" else f"; {named}")
         )
         curves = [panel for panel in panels if isinstance(panel, Curves)]
         bars = [panel for panel in panels if isinstance(panel, Panel)]
         drawn = draw_curves(curves, caption) if curves else draw(bars, caption)
-        replace_file(self.folder / f"{kind}.svg", drawn)
+        replace_file(self.folder / f"{report_kind}.svg", drawn)
         return report
 
 
@@ -81,6 +84,7 @@ def start(settings: Settings, load: Callable[[], Encoder] | None = None, told: T
         settings_hash=settings.settings_hash,
         model_fingerprint=loader().fingerprint,
         reader_fingerprint=OnnxReader().fingerprint if settings.reader else "",
+        runtime=settings.runtime,
         machine=describe_machine(),
     )
     return Bench(settings, loader, told, about)

@@ -28,6 +28,7 @@ from index.parse import parse
 from index.passages import build_passages
 from index.search import make_query, search
 from index.types import Encoder
+from index.vectors import RECALL_DEPTH
 
 SIZES = (10_000, 100_000, 1_000_000)
 _POOL = 4_000  # real sentences that texts are drawn from, and real vectors that synthetic ones are near
@@ -45,6 +46,7 @@ class Searched:
     load_s: float  # checked against its manifest and loaded
     latency: Latency  # of a search without encoding the question
     rss: int  # bytes resident after the searches
+    recall: float  # of the exact nearest passages, as it was measured when the index was written
 
 
 def bench_scale(
@@ -142,6 +144,7 @@ def _measure(bench: Bench, folder: Path, size: int, pool: Sequence[str], load: L
         "bytes_on_disk": on_disk,
         "load_s": serving.value.load_s,
         "search": asdict(serving.value.latency),
+        "recall": serving.value.recall,
         "serving_rss_bytes": serving.value.rss,
         "serving_peak_rss_bytes": serving.peak_rss,
         "one_document_changed": _built(changed.value, changed.peak_rss),
@@ -183,6 +186,7 @@ def serve_index(data: Path, load: Load, queries: Sequence[str]) -> Searched:
     began = time.perf_counter()
     generation = open_live(data)
     load_s = time.perf_counter() - began
+    recall = float(generation.manifest.vectors["recall"])
     made = [make_query(query, encoder) for query in queries]
     took: list[float] = []
     for query in (*made, *made):
@@ -190,7 +194,7 @@ def serve_index(data: Path, load: Load, queries: Sequence[str]) -> Searched:
         search(generation, [query], k=_K)
         took.append(time.perf_counter() - began)
     generation.close()
-    return Searched(load_s, latency(took[len(made) :]), resident()[1])
+    return Searched(load_s, latency(took[len(made) :]), resident()[1], recall)
 
 
 def _report(bench: Bench, measured: Sequence[dict[str, Any]], *, synthetic: bool) -> SpeedReport:
@@ -203,6 +207,7 @@ def _report(bench: Bench, measured: Sequence[dict[str, Any]], *, synthetic: bool
         ("checked and loaded, s", lambda one: number(one["load_s"])),
         ("search p50, ms", lambda one: number(one["search"]["p50_ms"])),
         ("search p95, ms", lambda one: number(one["search"]["p95_ms"])),
+        (f"  of the exact nearest {RECALL_DEPTH} found", lambda one: f"{one['recall']:.3f}"),
         ("memory serving, MB", lambda one: mebibytes(one["serving_rss_bytes"])),
         ("one document rewritten, to published, s", lambda one: number(one["one_document_changed"]["build_s"])),
         ("  most memory, MB", lambda one: mebibytes(one["one_document_changed"]["peak_rss_bytes"])),

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,10 +22,12 @@ from api.speed.querying import bench_query
 from api.speed.reports import Bench, start
 from api.speed.scaling import bench_scale
 from api.speed.show import show_speed
+from api.speed.together import summary
 from eval.benchmarks.speed.peers import FOOTNOTE, PEERS, Peer
 from eval.benchmarks.speed.types import SpeedReport
 from index.errors import BuildFailed, FootnoteError, NotFound, SourceError
 from index.types import Encoder
+from tests.conftest import HARBOUR
 from tests.eval.sets import write_sets
 from tests.fakes import make_fake_encoder
 
@@ -95,6 +98,15 @@ def test_a_server_is_asked_by_one_and_by_many(bench: Bench, folder: Path) -> Non
             assert 0 < load["latency"]["p50_ms"] <= load["latency"]["p95_ms"] <= load["latency"]["p99_ms"]
     assert found["first_answer_s"]["n"] == 1
     assert all(sizes["most"] >= sizes["after"] > 1 << 20 for sizes in found["memory_bytes"].values())
+
+
+def test_another_folder_is_served_where_one_was(bench: Bench, tmp_path: Path) -> None:
+    ask = partial(bench_query, bench, requests=1, clients=(1,), starts=1, command=FAKE_SERVER)
+    for name, count in (("many", 12), ("few", 2)):  # so many gone documents would have to be confirmed
+        (tmp_path / name).mkdir()
+        for i in range(count):
+            (tmp_path / name / f"{name}-{i}.md").write_text(f"{HARBOUR}This is copy {i} of the {name}.\n", "utf-8")
+        assert ask(tmp_path / name).values["text"]["files"] == count
 
 
 def test_a_server_that_does_not_start_is_told_in_a_sentence(bench: Bench, folder: Path) -> None:
@@ -190,10 +202,11 @@ def test_systems_take_turns_and_one_that_fails_is_told(bench: Bench, tmp_path: P
     found = written(bench, report)
     assert found["text"]["name"] == "chunking_eval"
     first, second = found["systems"]["first"], found["systems"]["second"]
+    assert second["p50_over_its"].keys() == {"first"} and first["p50_over_its"] == {}
     assert first["evidence"] == second["evidence"]  # of the same text, however fast
     assert first["evidence"]["whole"] == 1.0
     assert first["evidence"]["unplaced"] == 0
-    assert len(second["rounds"]) == second["footnote_rate_over_its"]["n"] == 2
+    assert len(second["rounds"]) == second["rate_over_its"]["first"]["n"] == 2
     assert first["versions"]["no-such-package"] == "unknown"
     reasons = {name: one.get("not_run", "") for name, one in found["systems"].items()}
     assert "no such option" in reasons["failing"]
@@ -201,6 +214,19 @@ def test_systems_take_turns_and_one_that_fails_is_told(bench: Bench, tmp_path: P
     assert "no matching distribution" in reasons["missing"]
     assert reasons["first"] == reasons["second"] == ""
     assert [row[1] == "not run" for row in report.tables[0].rows] == [False, False, True, True, True]
+
+
+def test_the_data_folder_may_be_named_from_where_one_is(
+    bench: Bench, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    near = replace(bench, settings=bench.settings.model_copy(update={"data": Path("data")}))
+    listing = WORDS.replace("return len", "import os; assert os.listdir(self.folder); return len").replace(
+        "def __init__(self, job):", "def __init__(self, job):\n        self.folder = job['folder']"
+    )
+    systems: dict[Peer, Prepare] = {system(tmp_path, "near", listing): here}
+    report = bench_peers(near, folder, rounds=1, systems=systems)
+    assert not report.values["systems"]["near"].get("not_run")
 
 
 def test_questions_of_a_folder_have_no_known_evidence(bench: Bench, folder: Path, tmp_path: Path) -> None:
@@ -259,6 +285,77 @@ def test_sizes_are_measured_once_and_it_says_that_vectors_are_synthetic(
     assert "SYNTHETIC VECTORS" in capsys.readouterr().out
 
 
+# -- all ---------------------------------------------------------------------------------------------------------------
+
+
+def of(bench: Bench, kind: str, **values: Any) -> SpeedReport:
+    return SpeedReport(kind, bench.about, values, (), ())
+
+
+def test_each_bar_stands_beside_what_was_measured(bench: Bench, capsys: pytest.CaptureFixture[str]) -> None:
+    def loads(search_ms: float) -> list[dict[str, Any]]:
+        rows = ((1, search_ms, 90.0, 0), (2, 20.0, 100.0, 0), (32, 400.0, 79.0, 1))
+        return [
+            {"clients": clients, "latency": {"p50_ms": p50}, "per_second": rate, "errors": errors}
+            for clients, p50, rate, errors in rows
+        ]
+
+    def over(rate: float, p50: float) -> dict[str, Any]:
+        return {
+            "rate_over_its": {"footnote": {"median": rate}, "footnote-openvino": {"median": 3.0}},
+            "p50_over_its": {"footnote": {"median": p50}, "footnote-openvino": {"median": 0.6}},
+        }
+
+    asked = {"loads": {"search": loads(9), "ask, reader on": loads(81), "ask, reader off": loads(25)}}
+    query = of(bench, "query", **asked, first_answer_s={"median": 3.5})
+    size = {
+        "size": 1_000_000, "passages": 987_643, "search": {"p50_ms": 21.9, "p95_ms": 80.5}, "recall": 0.97,
+        "one_document_changed": {"build_s": 31.0}, "serving_rss_bytes": 5e9,
+    }  # fmt: skip
+    report = summary(
+        bench,
+        {
+            "peers": {"default": of(bench, "peers", systems={"langchain": over(2.5, 0.51)})},
+            "query": {"default": query, "openvino": query},
+            "limit": {
+                "default": of(bench, "limit", indexing={"share_of": {"a": {"1 thread": 0.9, "2 threads": 0.3}}}),
+                "openvino": of(bench, "limit", indexing={"share_of": {"a": {"1 thread": 0.9, "2 threads": 0.4}}}),
+            },
+            "index": dict.fromkeys(
+                ("default", "openvino"), of(bench, "index", nothing_changed={"files": 10_000, "build_s": 0.3})
+            ),
+            "scale": {"default": of(bench, "scale", sizes=[size])},
+        },
+    )
+    met = {bar["what"]: bar["met"] for bar in written(bench, report)["bars"]}
+    assert met == {
+        "text indexed, times LangChain's": True,
+        "text indexed, times txtai's": False,  # it was not run
+        "a query, of LangChain's time": False,
+        "text indexed on openvino, times LangChain's": False,
+        "text indexed on openvino, times txtai's": False,
+        "a query on openvino, of LangChain's time": False,
+        "nothing changed in 10,000 files, s": True,
+        "nothing changed in 10,000 files on openvino, s": True,
+        "embedding, of the int8 limit, on the better runtime": True,
+        "987,643 passages: one document changed, s": False,
+        "987,643 passages: a query, p50 ms": True,
+        "987,643 passages: a query, p95 ms": False,
+        "987,643 passages: found of the exact nearest": True,
+        **{f"from start to first answer{on}, s": False for on in ("", " on openvino")},
+        **{f"ask, reader off{on}: p50, ms": True for on in ("", " on openvino")},
+        **{f"ask, reader on{on}: p50, ms": False for on in ("", " on openvino")},
+        **{
+            f"{name}{on}, 32 clients: {what}": False
+            for name in ("search", "ask, reader on", "ask, reader off")
+            for on in ("", " on openvino")
+            for what in ("errors", "answers a second, of two clients'")
+        },
+    }
+    show_speed(report, as_json=False)
+    assert "not measured" in capsys.readouterr().out
+
+
 # -- the commands ------------------------------------------------------------------------------------------------------
 
 
@@ -269,6 +366,7 @@ def test_sizes_are_measured_once_and_it_says_that_vectors_are_synthetic(
         (("scale", "--sizes", "many"), 2, "Give numbers"),
         (("scale", "--sizes", "0"), 2, "above 0"),
         (("peers", "--peer", "oracle"), 3, "'oracle'"),
+        (("all", "--runtime", "oracle"), 2, "'oracle'"),
     ],
 )
 @pytest.mark.model

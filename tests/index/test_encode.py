@@ -208,6 +208,17 @@ def test_runtimes_are_encoders_of_their_own(
 
 
 @pytest.mark.model
+def test_a_short_text_is_read_as_the_network_for_every_length_reads_it(
+    openvino_encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = ["Who?", "When was the harbour opened, and by whom?", " ".join(["quay"] * 21), " ".join(["quay"] * 29)]
+    short = [openvino_encoder.encode_query(text) for text in texts]
+    monkeypatch.setattr("index.openvino_network._SHORT", ())
+    every = [openvino_encoder.encode_query(text) for text in texts]
+    assert np.allclose(short, every, atol=0.01)
+
+
+@pytest.mark.model
 def test_the_same_passage_is_the_same_on_every_thread(openvino_encoder: Encoder) -> None:
     with ThreadPoolExecutor(4) as pool:
         found = list(pool.map(lambda _: openvino_encoder.encode_passage(HARBOUR, HARBOUR_SENTENCES), range(16)))

@@ -6,7 +6,7 @@ dependency of Footnote."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "peers"
@@ -19,13 +19,22 @@ class Peer:
     title: str
     settings: str  # what of it was chosen, for whoever reads the numbers
     requirements: tuple[str, ...]  # for pip
+    runtime: str = ""  # Footnote's alone: what runs its encoder
 
     @property
     def script(self) -> Path:
-        return SCRIPTS / f"{self.name}.py"
+        return SCRIPTS / f"{FOOTNOTE.name if self.runtime else self.name}.py"
 
 
-FOOTNOTE = Peer("footnote", "Footnote", "as it is: int8 encoder, sentence vectors, BM25, sealed and published", ())
+FOOTNOTE = Peer(
+    "footnote", "Footnote", "as it is: int8 encoder, sentence vectors, BM25, sealed and published", (), runtime="auto"
+)
+
+
+def footnote_on(runtime: str) -> Peer:
+    """Footnote with another runtime for its encoder than the one that the settings name."""
+    return replace(FOOTNOTE, name=f"{FOOTNOTE.name}-{runtime}", title=f"{FOOTNOTE.title} on {runtime}", runtime=runtime)
+
 
 PEERS = {
     peer.name: peer

@@ -60,6 +60,7 @@ class About:
     settings_hash: str
     model_fingerprint: str
     reader_fingerprint: str  # "" when the reader is off
+    runtime: str  # of the encoder, as the settings name it
     machine: Machine
 
     @property
@@ -96,7 +97,7 @@ class Curves:
 
 @dataclass(frozen=True, slots=True)
 class SpeedReport:
-    kind: str  # index, query, limit, peers or scale
+    kind: str  # index, query, limit, peers, scale or all; "-" and the runtime after it where that is not the default
     about: About
     values: dict[str, Any]  # everything that was measured, as JSON
     tables: tuple[Table, ...]
