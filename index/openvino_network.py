@@ -26,7 +26,7 @@ _GROUP = 384
 # Texts are padded to a multiple of so many tokens. OpenVINO compiles for each length that it meets, which takes 8 ms.
 _STEP = 8
 # Texts of up to so many tokens, as questions are, are padded to the next of these, and read by a network of that length
-# alone, which takes half the time; it is compiled when the first comes, in .3 s, and takes some 80 MB.
+# alone, on all cores, in half the time; it is compiled when the first comes, in .3 s, and takes some 80 MB.
 _SHORT = (24, 32)
 
 
@@ -37,7 +37,8 @@ def precision() -> str:
 
 
 class OpenVinoNetwork:
-    """Safe to call from threads, which are the parallelism: each has a request of its own, and takes one core."""
+    """Safe to call from threads, which are the parallelism: each has a request of its own, and takes one core, but for
+    a short text."""
 
     def __init__(self, path: Path, expected_sha256: str) -> None:
         """Raises Damaged when the file's hash is not ``expected_sha256``, ImportError where OpenVINO is not."""
@@ -50,16 +51,16 @@ class OpenVinoNetwork:
         streams = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         core = openvino.Core()
         self._model = core.read_model(model)
-        options = {
-            "NUM_STREAMS": str(streams),
+        self._options = {
             "INFERENCE_NUM_THREADS": str(streams),
             "ENABLE_CPU_PINNING": "NO",  # parsing goes on beside it
             "INFERENCE_PRECISION_HINT": precision(),
             "DYNAMIC_QUANTIZATION_GROUP_SIZE": str(_GROUP),
         }
-        self._compile = partial(core.compile_model, device_name="CPU", config=options)
+        self._compile = partial(core.compile_model, device_name="CPU")
         self._compiling = threading.Lock()
-        self._compiled = {0: self._compile(self._model)}  # by the length that it is for; 0 is for every one
+        every = self._compile(self._model, config={**self._options, "NUM_STREAMS": str(streams)})
+        self._compiled = {0: every}  # by the length that it is for; 0 is for every one
         self._inputs = {name for item in self._model.inputs for name in item.names}
         self._own = threading.local()
 
@@ -80,11 +81,11 @@ class OpenVinoNetwork:
         if length not in self._own.requests:
             with self._compiling:
                 if length not in self._compiled:
-                    self._compiled[length] = self._compile(self._of_length(length))
+                    self._compiled[length] = self._compile_for(length)
             self._own.requests[length] = self._compiled[length].create_infer_request()
         return self._own.requests[length]
 
-    def _of_length(self, length: int) -> Any:
+    def _compile_for(self, length: int) -> Any:
         model = self._model.clone()
         model.reshape({item.any_name: [1, length] for item in model.inputs})
-        return model
+        return self._compile(model, config={**self._options, "NUM_STREAMS": "1", "PERFORMANCE_HINT": "LATENCY"})

@@ -249,6 +249,11 @@ def test_footnote_itself_runs_as_the_others_do(
     own.mkdir(parents=True)
     (own / "encoders").symlink_to(encoders)
     systems: dict[Peer, Prepare] = {FOOTNOTE: lambda: ((sys.executable, "-P"), real_encoder.name)}
+    before = tmp_path / "before"  # what was measured last is another text, of which nothing need be confirmed as gone
+    before.mkdir()
+    for number in range(12):
+        (before / f"{number}.txt").write_text(f"{HARBOUR}This is copy {number}.\n", "utf-8")
+    assert bench_peers(bench, before, rounds=1, systems=systems).values["systems"]["footnote"]["rounds"]
     found = written(bench, bench_peers(bench, write_sets(tmp_path / "sets"), rounds=1, systems=systems))
     assert found["systems"]["footnote"]["evidence"]["whole"] == 1.0
 

@@ -22,7 +22,8 @@ class System:
     def index(self, documents: list[tuple[str, str]]) -> int:
         """From the files, which are the documents' texts: a build reads them itself."""
         del documents
-        report = build(BuildOptions(self._folder, self._data, full=True), self._encoder)
+        options = BuildOptions(self._folder, self._data, full=True, confirm_deletions=True)  # of a text before this one
+        report = build(options, self._encoder)
         name, digest = read_current(Layout(self._data))
         self._generation = Generation(Layout(self._data).generation(name), digest)
         return report.passages
