@@ -17,7 +17,7 @@ import json
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from hashlib import sha256
 from importlib.util import find_spec
@@ -202,7 +202,7 @@ class OnnxEncoder:
     def encode_passage(self, text: str, sentences: list[tuple[int, int]]) -> EncodedPassage:
         encoded = self._tokenizer.encode(text)
         assert len(encoded.ids) <= self.window + 2, f"passage of {len(encoded.ids)} tokens"
-        tokens = self._run(encoded.ids)  # (n_tokens, dim)
+        tokens = self._run(self._network.run, encoded.ids)  # (n_tokens, dim)
         passage = _unit(tokens.mean(axis=0))
         offsets = encoded.offsets  # a new list at every look
         own = [i for i, special in enumerate(encoded.special_tokens_mask) if not special]
@@ -212,15 +212,16 @@ class OnnxEncoder:
     def encode_query(self, text: str) -> Vector:
         ids = self._tokenizer.encode(text).ids
         if len(ids) <= self.window + 2:
-            return _unit(self._run(ids).mean(axis=0))
+            return _unit(self._run(self._network.run_question, ids).mean(axis=0))
         # A pasted text: every window's tokens count, each window between the special tokens of the whole.
         first, inner, last = ids[:1], ids[1:-1], ids[-1:]
         windows = [inner[i : i + self.window] for i in range(0, len(inner), self.window)]
-        return _unit(np.concatenate([self._run([*first, *window, *last]) for window in windows]).mean(axis=0))
+        run = self._network.run
+        return _unit(np.concatenate([self._run(run, [*first, *window, *last]) for window in windows]).mean(axis=0))
 
-    def _run(self, ids: Sequence[int]) -> NDArray[np.float32]:
+    def _run(self, run: Callable[..., list[NDArray[Any]]], ids: Sequence[int]) -> NDArray[np.float32]:
         row = np.asarray([ids], dtype=np.int64)  # (1, n_tokens)
-        (tokens,) = self._network.run({"input_ids": row, "token_type_ids": np.zeros_like(row)})
+        (tokens,) = run({"input_ids": row, "token_type_ids": np.zeros_like(row)})
         return np.asarray(tokens[0], dtype=np.float32)
 
 

@@ -25,8 +25,8 @@ from index.network import BFLOAT16, Damaged, processor_has
 _GROUP = 384
 # Texts are padded to a multiple of so many tokens. OpenVINO compiles for each length that it meets, which takes 8 ms.
 _STEP = 8
-# Texts of up to so many tokens, as questions are, are padded to the next of these, and read by a network of that length
-# alone, on all cores, in half the time; it is compiled when the first comes, in .3 s, and takes some 80 MB.
+# Questions of up to so many tokens are padded to the next of these, and read by a network of that length alone, on all
+# cores, in half the time; it is compiled when the first comes, in .3 s, and takes some 80 MB.
 _SHORT = (24, 32)
 
 
@@ -37,8 +37,7 @@ def precision() -> str:
 
 
 class OpenVinoNetwork:
-    """Safe to call from threads, which are the parallelism: each has a request of its own, and takes one core, but for
-    a short text."""
+    """Safe to call from threads, which are the parallelism: each has a request of its own, and takes one core."""
 
     def __init__(self, path: Path, expected_sha256: str) -> None:
         """Raises Damaged when the file's hash is not ``expected_sha256``, ImportError where OpenVINO is not."""
@@ -66,8 +65,16 @@ class OpenVinoNetwork:
 
     def run(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """The network's outputs, (1, n_tokens, ...); of ``feed``, each (1, n_tokens), it gets what it knows."""
+        return self._run(feed, 0)
+
+    def run_question(self, feed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
+        """As ``run``, for a text that somebody waits for: a short one takes all cores. Where many are read at once, as
+        in a build, that would be slower."""
         n_tokens = next(iter(feed.values())).shape[1]
-        length = next((short for short in _SHORT if n_tokens <= short), 0)
+        return self._run(feed, next((short for short in _SHORT if n_tokens <= short), 0))
+
+    def _run(self, feed: Mapping[str, NDArray[Any]], length: int) -> list[NDArray[Any]]:
+        n_tokens = next(iter(feed.values())).shape[1]
         room = ((0, 0), (0, length - n_tokens if length else -n_tokens % _STEP))
         padded = {name: np.pad(row, room) for name, row in feed.items() if name in self._inputs}
         padded["attention_mask"] = np.pad(np.ones((1, n_tokens), dtype=np.int64), room)

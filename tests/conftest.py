@@ -148,7 +148,7 @@ def _served(server: uvicorn.Server) -> Iterator[str]:
     finally:
         loop = server.servers[0].get_loop()
         server.should_exit = True
-        for _ in range(600):  # looks, not seconds by the clock: a machine that stood still has given no time to stop in
+        for _ in range(200):  # looks, not seconds by the clock: a machine that stood still has given no time to stop in
             thread.join(timeout=0.1)
             if not thread.is_alive():
                 break
