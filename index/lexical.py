@@ -27,6 +27,7 @@ _ABOVE_BOOST = 0.5  # a heading's word says less about the sentence asked for th
 _ANALYZER = "footnote"
 _WRITER_BYTES = 64_000_000
 _PROBE_BYTES = 1_000_000
+_FEW_MATCHES = 4  # so many for each row that is asked for are looked at sooner than tantivy picks out the rows
 _FEW_ROWS = 1_000  # so many are looked up one by one, which takes half the time of a set of them; 5,000 thrice as long
 
 # Words that a question is asked with, not about. Answer selection and abstention look at the rest.
@@ -204,7 +205,7 @@ class LexicalIndex:
         clauses = []
         for term in query:
             clauses += [self._weighed(_TEXT, term, 1.0), self._weighed(_ABOVE, term, _ABOVE_BOOST)]
-        return self._best(clauses, k, rows, without)
+        return self._best(query, clauses, k, rows, without)
 
     def coverage(self, query: Sequence[str], rows: Sequence[int]) -> list[tuple[int, float]]:
         """``(row, share)`` for those of ``rows`` that hold a term of ``query``, in their text or above it, best first:
@@ -217,7 +218,7 @@ class LexicalIndex:
             for term, weight in weights.items()
         ]
         whole = sum(weights.values())
-        return [(row, score / whole) for row, score in self._best(clauses, len(rows), rows)]
+        return [(row, score / whole) for row, score in self._best(query, clauses, len(rows), rows)]
 
     def _held(self, term: str) -> list[tantivy.Query]:
         return [self._term(field, term) for field in (_TEXT, _ABOVE)]
@@ -240,20 +241,39 @@ class LexicalIndex:
         return tantivy.Query.boolean_query([(tantivy.Occur.Should, one) for one in each])
 
     def _best(
-        self, clauses: Sequence[tantivy.Query], k: int, rows: Sequence[int] | None, without: Sequence[int] = ()
+        self,
+        query: Sequence[str],
+        clauses: Sequence[tantivy.Query],
+        k: int,
+        rows: Sequence[int] | None,
+        without: Sequence[int] = (),
     ) -> list[tuple[int, float]]:
-        """The ``k`` rows with the highest sum of the clauses that match, among ``rows`` when given."""
+        """The ``k`` rows with the highest sum of the clauses that match, each a term of ``query``, among ``rows`` when
+        given."""
         if not clauses or k < 1 or (rows is not None and not rows):
             return []
         found = tantivy.Query.boolean_query([(tantivy.Occur.Should, clause) for clause in clauses])
+        if rows is not None and (most := self._most_matches(query)) <= _FEW_MATCHES * len(rows):
+            wanted = frozenset(rows).difference(without)
+            return [(row, score) for row, score in self._ranked(found, most) if row in wanted][:k]
         if rows is not None:
             among = tantivy.Query.const_score_query(self._any_of(rows), 0.0)
             found = tantivy.Query.boolean_query([(tantivy.Occur.Must, found), (tantivy.Occur.Must, among)])
         if without:
             left_out = (tantivy.Occur.MustNot, self._any_of(without))
             found = tantivy.Query.boolean_query([(tantivy.Occur.Must, found), left_out])
+        return self._ranked(found, k)
+
+    def _most_matches(self, query: Sequence[str]) -> int:
+        """At least as many as there are passages with a term of ``query``, in their text or above it."""
         with _whole():
-            hits = self._searcher.search(found, limit=k, count=False).hits
+            return sum(int(self._searcher.doc_freq(field, term)) for field in (_TEXT, _ABOVE) for term in query)
+
+    def _ranked(self, query: tantivy.Query, k: int) -> list[tuple[int, float]]:
+        if not k:
+            return []
+        with _whole():
+            hits = self._searcher.search(query, limit=k, count=False).hits
             addresses = [address for _, address in hits]
             values = self._searcher.fast_field_values(_ROW, addresses) if addresses else []
             if None in values:

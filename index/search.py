@@ -127,10 +127,9 @@ def _of_rows(scores: Mapping[int, float], rows: Sequence[int]) -> list[float]:
 
 def _sentence_rows(generation: Generation, rows: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """All sentence rows of the passages ``rows``, one passage after another, and where each one's begin."""
-    spans = generation.store.sentence_spans(rows)
-    if max(end for _, end in spans) > len(generation.sentences):
+    first, end = generation.store.sentence_spans(rows).T
+    if end.max() > len(generation.sentences):
         raise CorruptGeneration("A passage is said to have sentences that there are not.", remedy=REBUILD)
-    first, end = np.array(spans).T
     ends = np.cumsum(end - first)  # none is empty
     numbers = np.arange(ends[-1]) + np.repeat(end - ends, end - first)
     return numbers, ends - (end - first)

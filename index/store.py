@@ -15,6 +15,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from index.disk import let_shortage_pass
 from index.errors import CorruptGeneration, NotFound
 from index.manifest import REBUILD
@@ -60,6 +63,7 @@ class Store:
             ) from error
         self._lock = threading.Lock()
         self._places: dict[int, tuple[Place, str]] = {}
+        self._spans = np.zeros((0, 2), dtype=np.int64)  # by passage row; (0, 0) where not known yet
 
     def close(self) -> None:
         self._db.close()
@@ -168,13 +172,13 @@ class Store:
         ):
             sentences.setdefault(row, []).append(tuple(sentence))
         contents = tuple({fields[0] for fields in stored.values()})
-        owners: dict[int, list[tuple[Any, ...]]] = {}
+        owners: dict[int, list[Document]] = {}
         for content, *owner in self._all(
             f"SELECT d.content, {_FIELDS}{_DOCUMENTS} WHERE d.content IN ({_marks(contents)})"
             " ORDER BY d.source, d.document_id",
             contents,
         ):
-            owners.setdefault(content, []).append(tuple(owner))
+            owners.setdefault(content, []).append(_document(tuple(owner)))
         read = {row: self._passage(row, stored, sentences.get(row, []), owners, among) for row in wanted}
         return [read[row] for row in rows]
 
@@ -200,7 +204,7 @@ class Store:
         row: int,
         stored: Mapping[int, Sequence[Any]],
         sentences: Sequence[tuple[Any, ...]],
-        owners: Mapping[int, Sequence[tuple[Any, ...]]],
+        owners: Mapping[int, Sequence[Document]],
         among: Sequence[str],
     ) -> Passage:
         """Of the fields ``stored`` of its row, those of its ``sentences``, and the documents that own its content."""
@@ -210,8 +214,7 @@ class Store:
             places = [self._place(at) for *_, at in sentences]
             said = [(a, b, kind, fields) for (_, a, b, kind, _), (_, fields) in zip(sentences, places, strict=True)]
             _hold(digest == passage_digest(own, key, (start, end, n_tokens), place_fields, said, text))
-            documents = [_document(owner) for owner in owners[content]]
-            document = next((doc for doc in documents if doc.document_id in among), documents[0])
+            document = next((one for one in owners[content] if one.document_id in among), owners[content][0])
         read = tuple(
             Sentence(number, a, b, kind, text[a - start : b - start], at)
             for (number, a, b, kind, _), (at, _) in zip(sentences, places, strict=True)
@@ -219,16 +222,26 @@ class Store:
         passage_id = passage_id_of(document.document_id, start, end)
         return Passage(passage_id, row, document, start, end, text, n_tokens, place, read)
 
-    def sentence_spans(self, rows: Sequence[int]) -> list[tuple[int, int]]:
-        """The sentence rows [first, end) of the passages ``rows``, in their order. Raises CorruptGeneration."""
-        found = self._all(
-            f"SELECT row, first_sentence, first_sentence + n_sentences FROM passages WHERE row IN ({_marks(rows)})",
-            tuple(rows),
-        )
-        spans = {row: (first, end) for row, first, end in found}
+    def sentence_spans(self, rows: Sequence[int]) -> NDArray[np.int64]:
+        """(len(rows), 2): the sentence rows [first, end) of the passages ``rows``. Raises CorruptGeneration.
+
+        They are asked for with every search, of a hundred passages and more, and kept."""
+        spans = self._spans
+        if (size := max(rows, default=0) + 1) > len(spans):
+            grown = np.zeros((2 * size, 2), dtype=np.int64)  # takes memory where something is put
+            grown[: len(spans)] = spans
+            self._spans = spans = grown  # what another thread finds out meanwhile is asked once more
         with _sound("The list of sentences"):
-            _hold(all(0 <= first < end for first, end in spans.values()))
-            return [spans[row] for row in rows]
+            new = tuple(row for row in rows if not spans[row, 1])
+            for row, first, end in self._all(
+                f"SELECT row, first_sentence, first_sentence + n_sentences FROM passages WHERE row IN ({_marks(new)})",
+                new,
+            ):
+                _hold(0 <= first < end)
+                spans[row] = first, end
+            found = spans[list(rows)]
+            _hold(bool(found[:, 1].all()))
+        return found
 
     def rows_of(self, document_ids: Sequence[str]) -> list[int]:
         """The passage rows of these documents, ascending."""

@@ -76,13 +76,21 @@ def test_a_row_number_in_a_question_is_no_row(index: LexicalIndex) -> None:
     assert index.search(terms("2"), 10) == []
 
 
-@pytest.mark.parametrize("few", [0, 1_000])
-def test_search_among_rows_keeps_their_scores(index: LexicalIndex, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
-    monkeypatch.setattr(lexical, "_FEW_ROWS", few)  # in one set, or one by one
+# All matches are looked at; or rows are picked out, one by one, or in one set.
+@pytest.mark.parametrize(("few_matches", "few_rows"), [(1_000, 0), (0, 1_000), (0, 0)])
+def test_search_among_rows_keeps_their_scores(
+    index: LexicalIndex, monkeypatch: pytest.MonkeyPatch, few_matches: int, few_rows: int
+) -> None:
+    monkeypatch.setattr(lexical, "_FEW_MATCHES", few_matches)
+    monkeypatch.setattr(lexical, "_FEW_ROWS", few_rows)
     everywhere = dict(index.search(terms("ferry night"), 10))
     among = index.search(terms("ferry night"), 10, [1, 2, 3])
     assert set(dict(among)) == {1, 3}
     assert all(score == pytest.approx(everywhere[row]) for row, score in among)
+    assert index.search(terms("ferry night"), 1, [1, 2, 3]) == among[:1]
+    assert [row for row, _ in index.search(terms("ferry night"), 10, [1, 2, 3], without=[1])] == [3]
+    assert dict(index.coverage(terms("ferry"), [1, 3])) == pytest.approx({3: 1.0})
+    assert index.search(terms("zeppelin"), 10, [1, 2, 3]) == []
     assert index.search(terms("ferry"), 10, []) == []
 
 
