@@ -80,7 +80,7 @@ def _of_size(one: Values) -> Iterator[Bar]:
     changed = one["one_document_changed"]["build_s"]
     if one["size"] == _HUNDRED_THOUSAND:
         yield Bar(f"{passages}: one document changed, s", 3, False, changed)
-        yield Bar(f"{passages}: memory serving, MB", 1_200, False, one["serving_rss_bytes"] / 1e6)
+        yield Bar(f"{passages}: memory serving, MB", 1_200, False, one["serving_rss_bytes"] / 2**20)
     if one["size"] == _MILLION:
         yield Bar(f"{passages}: one document changed, s", 30, False, changed)
         yield Bar(f"{passages}: a query, p50 ms", 30, False, one["search"]["p50_ms"])
