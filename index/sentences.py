@@ -70,7 +70,7 @@ def _joined(body: str, spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     joined: list[tuple[int, int]] = []
     for start, end in spans:
         before = max(joined[-1][0], joined[-1][1] - _LOOK_BACK) if joined else 0
-        if joined and _false_break(
+        if joined and false_break(
             body[before : joined[-1][1]].rstrip(), body[start : min(end, start + _LOOK_BACK)].lstrip()
         ):
             joined[-1] = (joined[-1][0], end)
@@ -88,7 +88,8 @@ def _cut_cjk(body: str, spans: list[tuple[int, int]]) -> Iterator[tuple[int, int
         yield start, end
 
 
-def _false_break(before: str, after: str) -> bool:
+def false_break(before: str, after: str) -> bool:
+    """Whether no sentence ends between ``before`` and ``after``, though ``before`` has a full stop at its end."""
     if not before or not after:
         return True
     if _LIST_NUMBER.fullmatch(before.lstrip()):

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from index.lexical import content_terms, terms
+from index.sentences import false_break
 from rag.kinds import Kind, counted_noun, defined_term, kind_of, said_by_kind
 
-_CONTEXT_WEIGHT = 0.35  # of words from the sentences before the one that asks
+CONTEXT_WEIGHT = 0.35  # of words from the sentences before the one that asks
+_DOTTED = re.compile(r"\b\w\.\w\.$")  # u.s.
 _VARIANT = 0.8  # a word of the same stem by its letters: treat, treatment
 _RELATED = 0.8  # a word of the same field: warn, fear
 _MIN_STEM, _MAX_SUFFIX = 4, 4  # letters that two variants share, and may differ by
@@ -60,7 +62,7 @@ def ask(question: str, idf: Callable[[str], float]) -> Asked:
     focus = focus_of(question)
     kind = kind_of(focus)
     asking = set(content_terms(focus))
-    every = {term: 1.0 if term in asking else _CONTEXT_WEIGHT for term in content_terms(question)}
+    every = {term: 1.0 if term in asking else CONTEXT_WEIGHT for term in content_terms(question)}
     return Asked(
         kind=kind,
         words=frozenset(re.findall(r"\w+", question.lower())),
@@ -75,7 +77,19 @@ def ask(question: str, idf: Callable[[str], float]) -> Asked:
 
 def focus_of(question: str) -> str:
     """The last sentence of ``question``: the one that asks, where those before it say what about."""
-    return re.split(r"(?<=[?.!])\s+(?=\S)", question.strip())[-1]
+    question = question.strip()
+    return question[start_of_focus(question) :]
+
+
+def start_of_focus(question: str) -> int:
+    """Where in ``question`` its last sentence begins."""
+    breaks = (stop.span() for stop in re.finditer(r"(?<=[?.!])\s+(?=\S)", question.rstrip()))
+    return max((end for start, end in breaks if _is_break(question[:start], question[end:])), default=0)
+
+
+def _is_break(before: str, after: str) -> bool:
+    # People write questions without capitals, so that a small letter does not tell.
+    return not _DOTTED.search(before) and not false_break(before, after.capitalize())
 
 
 def coverage(weights: dict[str, float], present: Set[str], implied: Set[str] = frozenset()) -> float:

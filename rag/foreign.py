@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence, Set
 from index.computing import side_by_side
 from index.lexical import STOP_WORDS, terms
 from index.types import Matrix, Vector
+from rag.asked import CONTEXT_WEIGHT, start_of_focus
 
 _MAX_WORDS = 8  # tried out; each costs one pass of the encoder over the question
 
@@ -33,9 +34,14 @@ def foreignness(
 ) -> float:
     """How much nearer the question comes to its best quoted sentence without each of ``words``, summed; at least 0.
 
-    ``quoted`` are the quoted sentences' vectors, (n, dim) float32, unit rows; the sum is of cosines gained."""
+    ``quoted`` are the quoted sentences' vectors, (n, dim) float32, unit rows; the sum is of cosines gained. A word of
+    the sentences before the one that asks counts for less, as it does in what is covered."""
     if not words or not len(quoted):
         return 0.0
     whole = float((quoted @ encode(question)).max())
     tried = [" ".join((question[:start] + question[end:]).split()) for start, end in words]
-    return sum(max(0.0, float((quoted @ vector).max()) - whole) for vector in side_by_side(encode, tried))
+    gained = [max(0.0, float((quoted @ vector).max()) - whole) for vector in side_by_side(encode, tried)]
+    asking = start_of_focus(question)
+    return sum(
+        gain if start >= asking else CONTEXT_WEIGHT * gain for gain, (start, _) in zip(gained, words, strict=True)
+    )

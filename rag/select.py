@@ -11,6 +11,7 @@ from index.types import Hit, Passage, Sentence
 from rag.asked import Asked, ask, coverage, focus_of, names_in
 from rag.kinds import defines, holds, kind_of
 from rag.read import Reading
+from rag.series import series_of
 
 # A sentence's score is its cosine with the question plus these; see docs/quality.md for the sets they were chosen on.
 _OWN_WORDS = 0.5  # share of the question's words in the sentence
@@ -116,10 +117,11 @@ _FACT_LIMITS = (2, 0.72)  # a number, a sum, a name
 
 
 def select(question: str, ranked: Sequence[Candidate], most: int = 0) -> list[Candidate]:
-    """The few sentences to quote, in reading order: the best, and others nearly as good that add something.
+    """The few sentences to quote, in reading order: the best, others nearly as good that add something, and all that
+    the text counts off where that is asked for.
 
     With ``most``, that many of the best that do not repeat one another."""
-    return _in_reading_order(_best(ranked, most) if most else _few(question, ranked))
+    return _in_reading_order(_best(ranked, most) if most else _whole_series(question, ranked, _few(question, ranked)))
 
 
 def _best(ranked: Sequence[Candidate], most: int) -> list[Candidate]:
@@ -154,6 +156,19 @@ def _few(question: str, ranked: Sequence[Candidate]) -> list[Candidate]:
             chosen.append(candidate)
             n_words += words
     return chosen
+
+
+def _whole_series(question: str, ranked: Sequence[Candidate], chosen: list[Candidate]) -> list[Candidate]:
+    if not chosen:
+        return []
+    passage = chosen[0].passage
+    series = series_of(question, passage.sentences, chosen[0].sentence)
+    missing = [
+        candidate
+        for candidate in ranked
+        if candidate.passage is passage and candidate.sentence in series and candidate not in chosen
+    ]
+    return [*chosen, *missing]
 
 
 def _in_reading_order(chosen: Sequence[Candidate]) -> list[Candidate]:

@@ -39,6 +39,11 @@ def test_a_word_that_pulls_the_question_away_is_foreign() -> None:
     assert foreignness(question, [(17, 21)], QUOTED, encode) > 0.1
 
 
+def test_a_word_of_what_was_asked_before_counts_for_less() -> None:
+    alone = foreignness("sailors hospital wage", [(17, 21)], QUOTED, encode)
+    assert foreignness("wage . sailors hospital", [(0, 4)], QUOTED, encode) == pytest.approx(0.35 * alone, rel=0.01)
+
+
 def test_another_name_for_what_is_said_is_not() -> None:
     question = "sailors ward"  # without "ward" it is further away
     assert foreignness(question, [(8, 12)], QUOTED, encode) == 0.0

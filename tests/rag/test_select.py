@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -98,6 +99,21 @@ def test_the_last_sentence_asks_and_the_ones_before_say_what_about() -> None:
     assert focus_of(question) == "What did it cost?"
     assert asked.kind == "amount"
     assert asked.weights["cost"] > asked.weights["sailor"] > 0
+
+
+@pytest.mark.parametrize(
+    ("question", "focus"),
+    [
+        ("Who built the church of St. Andrew?", "Who built the church of St. Andrew?"),
+        ("how fast was the u.s. navy", "how fast was the u.s. navy"),
+        ("What did E. W. Scripps own?", "What did E. W. Scripps own?"),
+        ("1. what are the duties", "1. what are the duties"),
+        ("My harbour master left. who comes now?", "who comes now?"),
+        ("He lives in the U.S.? Since when?", "Since when?"),
+    ],
+)
+def test_an_abbreviation_does_not_end_a_question(question: str, focus: str) -> None:
+    assert focus_of(question) == focus
 
 
 def test_names_and_numbers_are_told_from_ordinary_words() -> None:
