@@ -27,8 +27,8 @@ _ABOVE_BOOST = 0.5  # a heading's word says less about the sentence asked for th
 _ANALYZER = "footnote"
 _WRITER_BYTES = 64_000_000
 _PROBE_BYTES = 1_000_000
-_FEW_MATCHES = 4  # so many for each row that is asked for are looked at sooner than tantivy picks out the rows
 _FEW_ROWS = 1_000  # so many are looked up one by one, which takes half the time of a set of them; 5,000 thrice as long
+_FEW_MATCHES = 4  # so many for each of a few rows asked for are looked at sooner than tantivy picks out the rows
 
 # Words that a question is asked with, not about. Answer selection and abstention look at the rest.
 STOP_WORDS = frozenset(
@@ -253,7 +253,8 @@ class LexicalIndex:
         if not clauses or k < 1 or (rows is not None and not rows):
             return []
         found = tantivy.Query.boolean_query([(tantivy.Occur.Should, clause) for clause in clauses])
-        if rows is not None and (most := self._most_matches(query)) <= _FEW_MATCHES * len(rows):
+        few = 0 if rows is None else _FEW_MATCHES * min(len(rows), _FEW_ROWS)
+        if rows is not None and (most := self._most_matches(query)) <= few:
             wanted = frozenset(rows).difference(without)
             return [(row, score) for row, score in self._ranked(found, most) if row in wanted][:k]
         if rows is not None:

@@ -77,7 +77,7 @@ def test_a_row_number_in_a_question_is_no_row(index: LexicalIndex) -> None:
 
 
 # All matches are looked at; or rows are picked out, one by one, or in one set.
-@pytest.mark.parametrize(("few_matches", "few_rows"), [(1_000, 0), (0, 1_000), (0, 0)])
+@pytest.mark.parametrize(("few_matches", "few_rows"), [(1_000, 1_000), (0, 1_000), (0, 0)])
 def test_search_among_rows_keeps_their_scores(
     index: LexicalIndex, monkeypatch: pytest.MonkeyPatch, few_matches: int, few_rows: int
 ) -> None:

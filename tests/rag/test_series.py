@@ -35,7 +35,7 @@ def test_what_is_announced_and_counted_off_is_quoted_whole() -> None:
 
 
 def test_what_is_numbered_is_quoted_whole() -> None:
-    assert len(quoted("What do the signal codes mean?", *CODES)) == 3
+    assert quoted("What do the signal codes mean?", *CODES) == [CODES[0][0], CODES[1][0], CODES[3][0]]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,8 @@ def test_what_is_numbered_is_quoted_whole() -> None:
 def test_who_asks_for_one_or_for_something_else_does_not_get_all(
     question: str, sentences: tuple[tuple[str, float], ...]
 ) -> None:
-    assert len(quoted(question, *sentences)) < 3
+    whole = {text for text, _ in sentences if text.startswith(("The first", "The second", "Signal code"))}
+    assert not whole <= set(quoted(question, *sentences))
 
 
 def test_a_series_ends_where_the_next_is_missing() -> None:
@@ -63,8 +64,8 @@ def test_a_series_ends_where_the_next_is_missing() -> None:
 
 def test_words_that_follow_a_number_by_chance_announce_nothing() -> None:
     scores = (("Cardinals 3, Gulls 0.", 0.7), ("Cardinals 10, Gulls 1.", 0.2), ("Cardinals 17, Gulls 4.", 0.2))
-    assert len(quoted("When do the cardinals play?", *scores)) == 1
+    assert quoted("When do the cardinals play?", *scores) == [scores[0][0]]
 
 
 def test_so_many_as_are_asked_for_are_quoted_and_no_more() -> None:
-    assert len(quoted("What reasons did the board see for the delay?", *REPORT, most=1)) == 1
+    assert quoted("What reasons did the board see for the delay?", *REPORT, most=1) == [REPORT[0][0]]
