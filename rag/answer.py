@@ -24,7 +24,7 @@ from rag.abstain import TryOut, confidence, weigh
 from rag.cite import SourceChanged, cite
 from rag.errors import BadQuestion, LlmMissing
 from rag.foreign import foreignness
-from rag.read import Reader
+from rag.read import Reader, Reading
 from rag.rephrase import understand_with
 from rag.rerank import Reranker, find
 from rag.rewrite import understand
@@ -94,7 +94,7 @@ def answer(
     passages = tuple(_retrieved(hit) for hit in hits)
     yield PassagesFound(answer_id, generation.name, passages)
 
-    ranked = _ranked(asked, hits, generation, reader)
+    ranked = _ranked(asked, hits, generation, reader, question.sentences)
     clock.lap("read")
     chosen = select(asked, ranked, question.sentences)
     try_out = _foreignness_of(asked, queries, chosen, generation, encoder)
@@ -211,14 +211,15 @@ def _answer_id(
     return sha256(json.dumps(named).encode()).hexdigest()[:20]
 
 
-def _ranked(asked: str, hits: list[Hit], generation: Generation, reader: Reader | None) -> list[Candidate]:
-    """The sentences of ``hits``, those first that most likely answer."""
-    ranked = candidates(asked, hits, generation.lexical.idf)
-    if reader is None:
-        return ranked
-    passages = worth_reading(ranked)
-    readings = reader.read(asked, [_to_read(passage) for passage in passages])
-    return reread(ranked, {passage.row: reading for passage, reading in zip(passages, readings, strict=True)})
+def _ranked(asked: str, hits: list[Hit], generation: Generation, reader: Reader | None, most: int) -> list[Candidate]:
+    """The sentences of ``hits``, those first that most likely answer. Whatever is quoted was read."""
+    first = ranked = candidates(asked, hits, generation.lexical.idf)
+    readings: dict[int, Reading] = {}
+    while reader is not None and (passages := worth_reading(asked, ranked, readings, most)):
+        found = reader.read(asked, [_to_read(passage) for passage in passages])
+        readings |= {passage.row: reading for passage, reading in zip(passages, found, strict=True)}
+        ranked = reread(first, readings)
+    return ranked
 
 
 def _to_read(passage: Passage) -> tuple[str, list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from index.lexical import content_terms, terms
@@ -28,6 +28,7 @@ _UNLIKELY = -3.0  # the reader's log-odds below which a sentence is not quoted b
 _ROW_PENALTY = 0.1  # a table row repeats its headers, which the question's words are often among
 
 _PASSAGES = 6  # whose sentences may be quoted
+_READ_FIRST = 2  # passages, before it is known what would be quoted
 _SAME = 0.6  # share of its terms that a sentence may have in common with one already taken
 _WORDS = 70  # of an answer; a sentence may reach beyond with at most half of its own
 
@@ -71,9 +72,13 @@ def _best_first(found: Iterable[Candidate]) -> list[Candidate]:
     return sorted(found, key=lambda candidate: (-candidate.score, candidate.rank, candidate.sentence.start))
 
 
-def worth_reading(ranked: Sequence[Candidate], most: int = 2) -> list[Passage]:
-    """The passages of the best candidates. Reading more than two changed docs/quality.md by a question or two."""
-    return list({candidate.passage.row: candidate.passage for candidate in ranked}.values())[:most]
+def worth_reading(question: str, ranked: Sequence[Candidate], read: Collection[int], most: int = 0) -> list[Passage]:
+    """The passages to be read next: to begin with those of the two best candidates, then any that ``select`` would
+    quote from and whose row is not among those ``read``. None are left when all that would be quoted was read."""
+    if not read:
+        return list({candidate.passage.row: candidate.passage for candidate in ranked}.values())[:_READ_FIRST]
+    quoted = {candidate.passage.row: candidate.passage for candidate in select(question, ranked, most)}
+    return [passage for row, passage in quoted.items() if row not in read]
 
 
 def reread(ranked: Sequence[Candidate], readings: Mapping[int, Reading]) -> list[Candidate]:
@@ -112,7 +117,8 @@ def _weighed(
 
 
 # How many sentences answer, and how close to the best one the others must come.
-_LIMITS = {"open": (3, 0.65), "person": (3, 0.65), "place": (3, 0.65), "date": (3, 0.65)}
+_WITHIN = 0.65
+_LIMITS = {"open": (3, _WITHIN), "person": (3, _WITHIN), "place": (3, _WITHIN), "date": (3, _WITHIN)}
 _FACT_LIMITS = (2, 0.72)  # a number, a sum, a name
 
 
@@ -120,16 +126,16 @@ def select(question: str, ranked: Sequence[Candidate], most: int = 0) -> list[Ca
     """The few sentences to quote, in reading order: the best, others nearly as good that add something, and all that
     the text counts off where that is asked for.
 
-    With ``most``, that many of the best that do not repeat one another."""
+    With ``most``, up to that many of those that come near the best and do not repeat one another."""
     return _in_reading_order(_best(ranked, most) if most else _whole_series(question, ranked, _few(question, ranked)))
 
 
 def _best(ranked: Sequence[Candidate], most: int) -> list[Candidate]:
     chosen: list[Candidate] = []
     for candidate in ranked:
-        if len(chosen) == most:
+        if len(chosen) == most or (chosen and candidate.score < _WITHIN * ranked[0].score):
             break
-        if not _repeats(candidate, chosen):
+        if (not chosen or candidate.sentence_read >= _UNLIKELY) and not _repeats(candidate, chosen):
             chosen.append(candidate)
     return chosen
 

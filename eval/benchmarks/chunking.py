@@ -33,7 +33,7 @@ def load(data: Path, quick: bool) -> Benchmark:
         {f"{name}.txt": text for name, text in texts.items()},
         tuple(cases),
         measure,
-        quoting=() if quick else (5,),
+        quoting=() if quick else (5, 10),
         measure_quoted=measure_quoted,
     )
 
