@@ -13,6 +13,7 @@ from rag.kinds import holds, named_noun, names_noun
 from rag.select import Candidate, terms_above
 
 _MAX_MISSING = 2  # names; more do not make it worse
+_READINGS = 2  # of passages: where more are read, one of them is the likelier to seem to answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Evidence:
     kind_found: bool  # the best sentence holds the kind of answer asked for
     foreign: float = 0.0  # cosine gained by leaving out words that no quoted passage holds (rag.foreign)
     was_read: bool = False  # by a reader
-    passage_read: float = 0.0  # its logit that the passage answers, of the best one read
+    passage_read: float = 0.0  # its logit that the passage answers, the better of the two best sentences' passages
 
 
 NO_EVIDENCE = Evidence(0.0, 0.0, 0.0, 0, 0.0, False)
@@ -49,6 +50,7 @@ def weigh(
         return NO_EVIDENCE
     asked, best = ask(question, idf), ranked[0]
     passages = {candidate.passage.row: candidate.passage for candidate in chosen}.values()
+    readings = list({candidate.passage.row: candidate.passage_read for candidate in ranked}.values())
     held = [frozenset(terms(passage.text)) | terms_above(passage) for passage in passages]
     everything = frozenset[str]().union(*held)
     implied = asked.implied if best.kind_found else frozenset[str]()
@@ -61,7 +63,7 @@ def weigh(
         kind_found=best.kind_found,
         foreign=try_out(unheld_words(question, everything | implied)),
         was_read=best.was_read,
-        passage_read=max(candidate.passage_read for candidate in ranked),
+        passage_read=max(readings[:_READINGS]),
     )
 
 

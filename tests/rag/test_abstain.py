@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from index.types import Hit
 from rag.abstain import NO_EVIDENCE, Evidence, confidence, weigh
-from rag.select import candidates, select
+from rag.read import Reading
+from rag.select import candidates, reread, select
 from tests.rag.corpus import flat, hit
 
 WARDS = hit(
@@ -89,3 +90,17 @@ def test_the_words_tried_out_are_those_that_nothing_quoted_holds() -> None:
     assert tried == ["fly"]
     assert found.foreign == 0.1
     assert confidence(found) < confidence(replace(found, foreign=0.0))
+
+
+def test_of_many_passages_read_those_of_the_two_best_count() -> None:
+    question = "Who came to the harbour?"
+    hits = [hit((f"Sailors of Lund came to the harbour in year {row}.", 0.7 - row / 50), row=row) for row in range(3)]
+    first = candidates(question, hits, flat)
+
+    def passage_read(*logits: float) -> float:
+        ranked = reread(first, {row: Reading((logit,), logit) for row, logit in enumerate(logits)})
+        assert [candidate.passage.row for candidate in ranked] == [0, 1, 2]
+        return weigh(question, ranked, select(question, ranked), flat).passage_read
+
+    assert passage_read(1.0, 1.2) == 1.2
+    assert passage_read(1.0, 0.9, 1.05) == 1.0  # of three, one is the likelier to seem to answer

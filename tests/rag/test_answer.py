@@ -238,9 +238,11 @@ class OneSentence(FakeReader):
     def __init__(self, sentence: str) -> None:
         self._sentence = sentence
         self.titles: list[str] = []
+        self.sentences: list[str] = []
 
     def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Reading]:
         self.titles += [title for title, _ in passages]
+        self.sentences += [one for _, sentences in passages for one in sentences]
         logits = [tuple(9.0 if one == self._sentence else -9.0 for one in sentences) for _, sentences in passages]
         return [Reading(each, max(each)) for each in logits]
 
@@ -259,6 +261,15 @@ def test_what_the_reader_is_sure_of_comes_before_what_is_as_near(port: World) ->
         given = read(port, question, OneSentence(sure_of))
         assert given.sentences[0].text == sure_of
         assert_footnoted(port, given)
+
+
+def test_nothing_is_quoted_that_was_not_read(port: World) -> None:
+    for sentences in (0, 1, 10):
+        reader = OneSentence("The ferry Aurora sails at noon every Tuesday.")
+        given = read(
+            port, Question("What is said of the ferry, the museum and the harbour?", sentences=sentences), reader
+        )
+        assert {sentence.text for sentence in given.sentences} <= set(reader.sentences)
 
 
 def test_a_reader_that_finds_nothing_makes_less_sure(port: World) -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from index.types import Hit
 from rag.asked import _MAX_SUFFIX, _MIN_STEM, _has_variant, ask, coverage, focus_of, match
 from rag.read import Reading
-from rag.select import candidates, reread, select
+from rag.select import candidates, reread, select, worth_reading
 from tests.rag.corpus import flat, hit
 
 
@@ -144,6 +144,42 @@ def test_up_to_so_many_of_the_best_are_quoted_when_that_is_asked_for() -> None:
     assert [one.sentence.text for one in select(question, ranked, 2)] == near[:2]
     assert [one.sentence.text for one in select(question, ranked, 9)] == near  # in reading order, none twice
     assert select(question, [], 3) == []
+
+
+@given(
+    cosines=st.lists(st.lists(st.floats(0.3, 0.7), min_size=1, max_size=4), min_size=1, max_size=8),
+    logits=st.lists(st.floats(-9, 9), min_size=32, max_size=32),
+    most=st.integers(0, 10),
+)
+def test_all_that_is_quoted_was_read_and_nothing_twice(
+    cosines: list[list[float]], logits: list[float], most: int
+) -> None:
+    question, sailors = "Who came to the harbour?", iter(range(99))
+    hits = [
+        hit(*((f"Sailor {next(sailors)} came to it.", cosine) for cosine in each), row=row)
+        for row, each in enumerate(cosines)
+    ]
+    ranked = first = candidates(question, hits, flat)
+    readings: dict[int, Reading] = {}
+    while passages := worth_reading(question, ranked, readings, most):
+        assert not readings.keys() & {passage.row for passage in passages}
+        for passage in passages:
+            own = tuple(logits[passage.row * 4 :][: len(passage.sentences)])
+            readings[passage.row] = Reading(own, max(own))
+        ranked = reread(first, readings)
+    assert {candidate.passage.row for candidate in select(question, ranked, most)} <= readings.keys()
+
+
+def test_no_more_is_read_than_what_may_be_quoted() -> None:
+    port = hit(("The harbour was opened in 1925.", 0.7))
+    others = [hit(("Gulls live on the cliffs.", 0.1), row=row) for row in range(1, 5)]
+    question = "When was the harbour opened?"
+    ranked = first = candidates(question, [port, *others], flat)
+    begun = worth_reading(question, ranked, {})
+    assert [passage.row for passage in begun] == [0, 1]
+    ranked = reread(first, {passage.row: Reading((2.0,), 2.0) for passage in begun})
+    assert worth_reading(question, ranked, {0, 1}) == []
+    assert worth_reading(question, [], {}) == []
 
 
 def test_a_reader_s_doubt_keeps_a_sentence_out_however_many_are_asked_for() -> None:
