@@ -10,7 +10,7 @@ from index.lexical import terms
 from rag.asked import Asked, ask, coverage, focus_of, match
 from rag.foreign import unheld_words
 from rag.kinds import holds, named_noun, names_noun
-from rag.select import Candidate, terms_above
+from rag.select import Candidate, passages_of, terms_above
 
 _MAX_MISSING = 2  # names; more do not make it worse
 _READINGS = 2  # of passages: where more are read, one of them is the likelier to seem to answer
@@ -49,7 +49,7 @@ def weigh(
     if not chosen:
         return NO_EVIDENCE
     asked, best = ask(question, idf), ranked[0]
-    passages = {candidate.passage.row: candidate.passage for candidate in chosen}.values()
+    passages = passages_of(chosen)
     readings = list({candidate.passage.row: candidate.passage_read for candidate in ranked}.values())
     held = [frozenset(terms(passage.text)) | terms_above(passage) for passage in passages]
     everything = frozenset[str]().union(*held)

@@ -94,9 +94,8 @@ def answer(
     passages = tuple(_retrieved(hit) for hit in hits)
     yield PassagesFound(answer_id, generation.name, passages)
 
-    ranked = _ranked(asked, hits, generation, reader, question.sentences)
+    ranked, chosen = _chosen(asked, hits, generation, reader, question.sentences)
     clock.lap("read")
-    chosen = select(asked, ranked, question.sentences)
     try_out = _foreignness_of(asked, queries, chosen, generation, encoder)
     sure = confidence(weigh(asked, ranked, chosen, generation.lexical.idf, try_out))
     reason = _reason(question, generation, documents, hits, sure, options)
@@ -211,15 +210,20 @@ def _answer_id(
     return sha256(json.dumps(named).encode()).hexdigest()[:20]
 
 
-def _ranked(asked: str, hits: list[Hit], generation: Generation, reader: Reader | None, most: int) -> list[Candidate]:
-    """The sentences of ``hits``, those first that most likely answer. Whatever is quoted was read."""
+def _chosen(
+    asked: str, hits: list[Hit], generation: Generation, reader: Reader | None, most: int
+) -> tuple[list[Candidate], list[Candidate]]:
+    """The sentences of ``hits``, those first that most likely answer, and of them those to quote, all of which are from
+    passages that were read."""
     first = ranked = candidates(asked, hits, generation.lexical.idf)
-    readings: dict[int, Reading] = {}
-    while reader is not None and (passages := worth_reading(asked, ranked, readings, most)):
+    chosen = select(asked, ranked, most)
+    readings: dict[int, Reading] = {}  # by the passage's row
+    while reader is not None and (passages := worth_reading(ranked, chosen, readings)):
         found = reader.read(asked, [_to_read(passage) for passage in passages])
         readings |= {passage.row: reading for passage, reading in zip(passages, found, strict=True)}
         ranked = reread(first, readings)
-    return ranked
+        chosen = select(asked, ranked, most)
+    return ranked, chosen
 
 
 def _to_read(passage: Passage) -> tuple[str, list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 
 from index.lexical import content_terms, terms
@@ -72,13 +72,17 @@ def _best_first(found: Iterable[Candidate]) -> list[Candidate]:
     return sorted(found, key=lambda candidate: (-candidate.score, candidate.rank, candidate.sentence.start))
 
 
-def worth_reading(question: str, ranked: Sequence[Candidate], read: Collection[int], most: int = 0) -> list[Passage]:
-    """The passages to be read next: to begin with those of the two best candidates, then any that ``select`` would
-    quote from and whose row is not among those ``read``. None are left when all that would be quoted was read."""
+def worth_reading(ranked: Sequence[Candidate], chosen: Sequence[Candidate], read: Collection[int]) -> list[Passage]:
+    """The passages to be read next: to begin with those of the two best of ``ranked``, then those of ``chosen`` (by
+    ``select``) whose rows are not among those ``read``. None are left when all that would be quoted was read."""
     if not read:
-        return list({candidate.passage.row: candidate.passage for candidate in ranked}.values())[:_READ_FIRST]
-    quoted = {candidate.passage.row: candidate.passage for candidate in select(question, ranked, most)}
-    return [passage for row, passage in quoted.items() if row not in read]
+        return passages_of(ranked)[:_READ_FIRST]
+    return [passage for passage in passages_of(chosen) if passage.row not in read]
+
+
+def passages_of(some: Sequence[Candidate]) -> list[Passage]:
+    """The passages of ``some``, each once, in their order."""
+    return list({candidate.passage.row: candidate.passage for candidate in some}.values())
 
 
 def reread(ranked: Sequence[Candidate], readings: Mapping[int, Reading]) -> list[Candidate]:
@@ -132,12 +136,22 @@ def select(question: str, ranked: Sequence[Candidate], most: int = 0) -> list[Ca
 
 def _best(ranked: Sequence[Candidate], most: int) -> list[Candidate]:
     chosen: list[Candidate] = []
-    for candidate in ranked:
-        if len(chosen) == most or (chosen and candidate.score < _WITHIN * ranked[0].score):
+    for candidate in _near(ranked, _WITHIN):
+        if len(chosen) == most:
             break
-        if (not chosen or candidate.sentence_read >= _UNLIKELY) and not _repeats(candidate, chosen):
+        if not _repeats(candidate, chosen):
             chosen.append(candidate)
     return chosen
+
+
+def _near(ranked: Sequence[Candidate], within: float) -> Iterator[Candidate]:
+    """The best, and those whose score is at least ``within`` of its and that the reader does not hold for unlikely."""
+    yield from ranked[:1]
+    for candidate in ranked[1:]:
+        if candidate.score < within * ranked[0].score:
+            return
+        if candidate.sentence_read >= _UNLIKELY:
+            yield candidate
 
 
 def _few(question: str, ranked: Sequence[Candidate]) -> list[Candidate]:
@@ -146,12 +160,10 @@ def _few(question: str, ranked: Sequence[Candidate]) -> list[Candidate]:
     numbers = frozenset(term for term in names_in(question) if term.isdecimal())
     chosen: list[Candidate] = []
     n_words = 0
-    for candidate in ranked:
+    for candidate in _near(ranked, within):
         words = len(re.findall(r"\w+", candidate.sentence.text))
-        if len(chosen) == limit or (chosen and candidate.score < within * ranked[0].score):
+        if len(chosen) == limit:
             break
-        if chosen and candidate.sentence_read < _UNLIKELY:
-            continue
         if chosen and kind in _COUNTED and not candidate.kind_found:
             continue  # beside the best sentence only what can be the number or sum asked for
         if chosen and n_words + words / 2 > _WORDS:

@@ -196,7 +196,7 @@ def test_an_answer_ends_with_done(world: World) -> None:
 
 def test_up_to_so_many_sentences_as_asked_for(client: TestClient) -> None:
     one, ten = (ask(client, "Who opened the harbour and what did it cost?", sentences=n) for n in (1, 10))
-    assert (len(one["sentences"]), len(ten["sentences"])) == (1, 2)  # the two that say it, of the folder's eight
+    assert (len(one["sentences"]), len(ten["sentences"])) == (1, 2)  # the two that say it, and no others to make ten
     assert [citation["n"] for citation in ten["citations"]] == [1, 2]
     assert one["answer_id"] != ten["answer_id"]
     assert client.post("/v1/ask", json={"question": OPENED, "sentences": 0}).status_code == 422

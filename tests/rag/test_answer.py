@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,44 +18,11 @@ from index.store import Store
 from index.types import Passage
 from rag.answer import ABSTAINED_TEXT, MAX_QUESTION_BYTES, AnswerOptions, answer, final
 from rag.errors import BadQuestion
-from rag.read import Reader, Reading
-from rag.types import Answer, Event, Question
+from rag.types import Event, Question
 from tests.conftest import World
-from tests.fakes import FakeReader
-from tests.rag.port import PORT, fill, parts
+from tests.rag.port import ALWAYS, OPENED, PORT, ask, assert_footnoted, parts
 
-ALWAYS = AnswerOptions(min_confidence=0.0)  # answers as soon as there is anything to quote
 NEVER = AnswerOptions(min_confidence=1.0)  # no evidence is that good
-OPENED = Question("When was the harbour opened, and what did building the harbour cost?")
-
-
-@pytest.fixture
-def port(make_world: Callable[..., World], tmp_path: Path) -> World:
-    world = make_world(fill(tmp_path / "port"))
-    world.build()
-    return world
-
-
-def ask(world: World, question: Question, options: AnswerOptions = ALWAYS) -> list[Event]:
-    with world.footnote.library.pin() as generation:
-        return list(answer(question, generation, world.encoder, source_changed=lambda _: False, options=options))
-
-
-def assert_footnoted(world: World, given: Answer) -> None:
-    """What holds of every answer, whatever was asked."""
-    assert given.text == (" ".join(sentence.text for sentence in given.sentences) or ABSTAINED_TEXT)
-    for sentence in given.sentences:
-        assert given.text[sentence.start : sentence.end] == sentence.text
-        assert sentence.citations
-    with world.footnote.library.pin() as generation:
-        for citation in given.citations:
-            text = generation.store.text(citation.document_id)
-            assert text[citation.start_char : citation.end_char] == citation.cited_text
-            assert given.text[citation.answer_start : citation.answer_end] == citation.cited_text
-            assert citation.verified
-    assert [citation.n for citation in given.citations] == list(range(1, len(given.citations) + 1))
-    assert [n for sentence in given.sentences for n in sentence.citations] == [c.n for c in given.citations]
-    assert {citation.passage_id for citation in given.citations} <= {passage.passage_id for passage in given.passages}
 
 
 # -- answers -----------------------------------------------------------------------------------------------------------
@@ -227,69 +194,6 @@ def test_whatever_is_asked_every_sentence_is_footnoted(port: World, text: str) -
         assert not any(character.isalnum() for character in text)
     else:
         assert_footnoted(port, given)
-
-
-# -- with a reader -----------------------------------------------------------------------------------------------------
-
-
-class OneSentence(FakeReader):
-    """A reader that is sure of one sentence, and of nothing else."""
-
-    def __init__(self, sentence: str) -> None:
-        self._sentence = sentence
-        self.titles: list[str] = []
-        self.sentences: list[str] = []
-
-    def read(self, question: str, passages: Sequence[tuple[str, Sequence[str]]]) -> list[Reading]:
-        self.titles += [title for title, _ in passages]
-        self.sentences += [one for _, sentences in passages for one in sentences]
-        logits = [tuple(9.0 if one == self._sentence else -9.0 for one in sentences) for _, sentences in passages]
-        return [Reading(each, max(each)) for each in logits]
-
-
-def read(world: World, question: Question, reader: Reader, options: AnswerOptions = ALWAYS) -> Answer:
-    with world.footnote.library.pin() as generation:
-        told = answer(
-            question, generation, world.encoder, source_changed=lambda _: False, reader=reader, options=options
-        )
-        return final(told)
-
-
-def test_what_the_reader_is_sure_of_comes_before_what_is_as_near(port: World) -> None:
-    question = Question("What is said of the ferry and of the museum?")
-    for sure_of in ("The ferry Aurora sails at noon every Tuesday.", "🚢 The museum keeps 300 models of ships."):
-        given = read(port, question, OneSentence(sure_of))
-        assert given.sentences[0].text == sure_of
-        assert_footnoted(port, given)
-
-
-def test_nothing_is_quoted_that_was_not_read(port: World) -> None:
-    for sentences in (0, 1, 10):
-        reader = OneSentence("The ferry Aurora sails at noon every Tuesday.")
-        given = read(
-            port, Question("What is said of the ferry, the museum and the harbour?", sentences=sentences), reader
-        )
-        assert {sentence.text for sentence in given.sentences} <= set(reader.sentences)
-
-
-def test_a_reader_that_finds_nothing_makes_less_sure(port: World) -> None:
-    found = read(port, OPENED, OneSentence("The harbour was opened in 1911 by Mayor Ilse Brandt."))
-    assert found.confidence > read(port, OPENED, OneSentence("")).confidence
-
-
-def test_another_reader_gives_another_answer_id(port: World) -> None:
-    without = final(iter(ask(port, OPENED)))
-    assert read(port, OPENED, OneSentence("")).answer_id != without.answer_id
-
-
-def test_passages_are_read_under_their_headings(make_world: Callable[..., World], tmp_path: Path) -> None:
-    (tmp_path / "port").mkdir()
-    (tmp_path / "port" / "port.md").write_text("# The port\n\n## Harbour\n\nIt was opened in 1911.\n")
-    world = make_world(tmp_path / "port")
-    world.build()
-    reader = OneSentence("")
-    read(world, OPENED, reader)
-    assert "The port > Harbour" in reader.titles
 
 
 # -- damage ------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from rag.errors import RerankerError
 from rag.rerank import CANDIDATES, CrossEncoderReranker, rerank
 from rag.types import Answer, Question
 from tests.conftest import World
-from tests.rag.port import fill
 from tests.tiny import make_cross_encoder
 
 OPENED = "When was the harbour opened?"
@@ -32,13 +31,6 @@ class Longest:
     def scores(self, question: str, passages: Sequence[str]) -> list[float]:
         self.seen.append(len(passages))
         return [float(len(passage)) for passage in passages]
-
-
-@pytest.fixture
-def port(make_world: Callable[..., World], tmp_path: Path) -> World:
-    world = make_world(fill(tmp_path / "port"))
-    world.build()
-    return world
 
 
 @pytest.fixture(scope="module")

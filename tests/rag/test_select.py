@@ -154,20 +154,22 @@ def test_up_to_so_many_of_the_best_are_quoted_when_that_is_asked_for() -> None:
 def test_all_that_is_quoted_was_read_and_nothing_twice(
     cosines: list[list[float]], logits: list[float], most: int
 ) -> None:
-    question, sailors = "Who came to the harbour?", iter(range(99))
+    question, names = "Who came to the harbour?", iter(f"{one}{other}" for one in "BDFGKLMNPR" for other in "aeiou")
     hits = [
-        hit(*((f"Sailor {next(sailors)} came to it.", cosine) for cosine in each), row=row)
+        hit(*((f"{next(names)}ra Lo{next(names)}s came.", cosine) for cosine in each[:2]), row=row)
         for row, each in enumerate(cosines)
     ]
     ranked = first = candidates(question, hits, flat)
     readings: dict[int, Reading] = {}
-    while passages := worth_reading(question, ranked, readings, most):
+    chosen = select(question, ranked, most)
+    while passages := worth_reading(ranked, chosen, readings):
         assert not readings.keys() & {passage.row for passage in passages}
         for passage in passages:
             own = tuple(logits[passage.row * 4 :][: len(passage.sentences)])
             readings[passage.row] = Reading(own, max(own))
         ranked = reread(first, readings)
-    assert {candidate.passage.row for candidate in select(question, ranked, most)} <= readings.keys()
+        chosen = select(question, ranked, most)
+    assert {candidate.passage.row for candidate in chosen} <= readings.keys()
 
 
 def test_no_more_is_read_than_what_may_be_quoted() -> None:
@@ -175,11 +177,12 @@ def test_no_more_is_read_than_what_may_be_quoted() -> None:
     others = [hit(("Gulls live on the cliffs.", 0.1), row=row) for row in range(1, 5)]
     question = "When was the harbour opened?"
     ranked = first = candidates(question, [port, *others], flat)
-    begun = worth_reading(question, ranked, {})
+    begun = worth_reading(ranked, select(question, ranked), {})
     assert [passage.row for passage in begun] == [0, 1]
     ranked = reread(first, {passage.row: Reading((2.0,), 2.0) for passage in begun})
-    assert worth_reading(question, ranked, {0, 1}) == []
-    assert worth_reading(question, [], {}) == []
+    assert worth_reading(ranked, select(question, ranked), {0, 1}) == []
+    assert worth_reading(ranked, first, {0, 1}) == [other.passage for other in others[1:]]
+    assert worth_reading([], [], {}) == []
 
 
 def test_a_reader_s_doubt_keeps_a_sentence_out_however_many_are_asked_for() -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -17,18 +15,11 @@ from rag.verify import AlignmentChecker
 from rag.write import WriteOptions, Writer
 from tests.conftest import World
 from tests.fakes import FakeLLM
-from tests.rag.port import PORT, fill, parts
+from tests.rag.port import PORT, parts
 
 QUESTION = "When was the harbour opened, and what did building the harbour cost?"
 OPENED = "Mayor Ilse Brandt opened the harbour in 1911"
 COST = "Building the harbour cost 4.2 million crowns"
-
-
-@pytest.fixture
-def port(make_world: Callable[..., World], tmp_path: Path) -> World:
-    world = make_world(fill(tmp_path / "port"))
-    world.build()
-    return world
 
 
 def ask(world: World, llm: FakeLLM, question: str = QUESTION, **options: Any) -> Answer:
