@@ -16,6 +16,7 @@ from eval.edits import falsified, mistaken, names_in
 from eval.questions import questions, subject_of
 from index.sentences import split
 from index.types import Place, Segment
+from training import folders
 from training.types import Relation, Sample
 
 _RELATIONS: dict[str, Relation] = {
@@ -56,6 +57,7 @@ def mix(folder: Path, words: Set[str], seed: int, share: float = 1.0) -> list[Sa
         (_pairs(folder, chance), 10_000),
         (_news_claims(folder, chance), 2_000),
         (_edited(folder, chance), 4_000),
+        (_folders(chance), 100_000),
     ):
         made_list = list(made)
         chance.shuffle(made_list)
@@ -290,6 +292,10 @@ def _news_questions(folder: Path, words: Set[str], chance: random.Random) -> Ite
         made = questions(row["hypothesis"], words, chance) if row["label"] == "entailment" else []
         for one in made[:2]:
             yield _cut(one.question, sentences, marks, chance, 8, "defacto_q", _WEAK)
+
+
+def _folders(chance: random.Random) -> Iterator[Sample]:
+    yield from folders.samples([folder for folder in folders.load() if not folder.kept_out], chance)
 
 
 def _mistaken(samples: Sequence[Sample], chance: random.Random) -> Iterator[Sample]:

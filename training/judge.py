@@ -1,7 +1,9 @@
-"""How a reader does on the sets kept out of training for that: relations, and the answer among its neighbours."""
+"""How a reader does on what is kept out of training for that: relations, the answer among its neighbours, and whether
+there is one."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,11 +12,13 @@ import torch
 from tokenizers import Tokenizer
 
 from rag.marks import Marks
+from training import folders
 from training.batches import Encoded, collate, encode
 from training.data import kept_out, read, sentences_of
 from training.model import RELATIONS, Reader
 from training.types import Sample
 
+_QUESTIONS = 500  # about the folders kept out
 _SENTENCES = 4  # of a section read together: more would not fit the window, and those that do not have no logit
 
 
@@ -35,7 +39,8 @@ def outputs(reader: Reader, encoded: Sequence[Encoded]) -> list[tuple[np.ndarray
 
 
 def judge(reader: Reader, tokenizer: Tokenizer, marks: Marks, data: Path) -> dict[str, float]:
-    """Accuracies in [0, 1] on new_protocols' paragraph_val and fever_symmetric, and MRR on the SelQA kept out."""
+    """Accuracies in [0, 1] on new_protocols' paragraph_val and fever_symmetric, MRR on the SelQA kept out, and what
+    ``_judge_folders`` says of the folders kept out."""
     result: dict[str, float] = {}
     for name, most in (("new_protocols/paragraph_val", 500), ("fever_symmetric/dev", 400)):
         rows = read(data / f"{name}.jsonl.gz")[:most]
@@ -59,4 +64,39 @@ def judge(reader: Reader, tokenizer: Tokenizer, marks: Marks, data: Path) -> dic
     for (_, _, answers), section in zip(groups, logits, strict=True):
         order = np.argsort(-section)
         ranks.append(next((1.0 / (place + 1) for place, i in enumerate(order) if answers[i]), 0.0))
-    return result | {"selqa_mrr": round(float(np.mean(ranks)), 4)}
+    result["selqa_mrr"] = round(float(np.mean(ranks)), 4)
+    return result | _judge_folders(reader, tokenizer, marks, [one for one in folders.load() if one.kept_out])
+
+
+def _judge_folders(
+    reader: Reader, tokenizer: Tokenizer, marks: Marks, kept_out: Sequence[folders.Folder]
+) -> dict[str, float]:
+    """Each question is read with every passage of its folder. folders_first: share of the answered ones whose
+    first-ranked sentence answers. folders_auc: how well the best passage's logit tells them from the others."""
+    asked = [(folder, question) for folder in kept_out for question in folder.questions][:_QUESTIONS]
+    texts = {folder.name: list(folders.passages_of(folder, random.Random(folder.name))) for folder, _ in asked}
+    encoded = [
+        encode(tokenizer, marks, Sample(question.text, tuple(sentence for _, sentence in numbered), title=above))
+        for folder, question in asked
+        for above, numbered in texts[folder.name]
+    ]
+    found = iter(outputs(reader, encoded))
+    first: list[bool] = []
+    answered: list[float] = []
+    unanswered: list[float] = []
+    for folder, question in asked:
+        each = [(numbered, *next(found)) for _, numbered in texts[folder.name]]
+        ranked = [
+            (float(one), number)
+            for numbered, logits, *_ in each
+            for one, (number, _) in zip(logits, numbered, strict=False)
+        ]
+        sure = max(passage for _, _, passage, _ in each)
+        if question.answered_by:
+            first.append(max(ranked)[1] in question.answered_by)
+        (answered if question.answered_by else unanswered).append(sure)
+    better = np.subtract.outer(answered, unanswered)
+    return {
+        "folders_first": round(float(np.mean(first)), 4),
+        "folders_auc": round(float(np.mean((better > 0) + 0.5 * (better == 0))), 4),
+    }
