@@ -27,8 +27,10 @@ _READ_SENTENCE = 0.04  # and that the sentence does, against the best of its pas
 _UNLIKELY = -3.0  # the reader's log-odds below which a sentence is not quoted beside the best
 _ROW_PENALTY = 0.1  # a table row repeats its headers, which the question's words are often among
 
+_HEADLINE = 10  # words; so long a heading says something, as the headline of a news article does
 _PASSAGES = 6  # whose sentences may be quoted
-_READ_FIRST = 2  # passages, before it is known what would be quoted
+_READ_AT_ONCE = 2  # passages
+_SURE = 1.0  # the reader's log-odds that a passage answers at which the next best ones need not be read
 _SAME = 0.6  # share of its terms that a sentence may have in common with one already taken
 _WORDS = 70  # of an answer; a sentence may reach beyond with at most half of its own
 
@@ -73,11 +75,14 @@ def _best_first(found: Iterable[Candidate]) -> list[Candidate]:
 
 
 def worth_reading(ranked: Sequence[Candidate], chosen: Sequence[Candidate], read: Collection[int]) -> list[Passage]:
-    """The passages to be read next: to begin with those of the two best of ``ranked``, then those of ``chosen`` (by
-    ``select``) whose rows are not among those ``read``. None are left when all that would be quoted was read."""
-    if not read:
-        return passages_of(ranked)[:_READ_FIRST]
-    return [passage for passage in passages_of(chosen) if passage.row not in read]
+    """The passages to be read next, given the rows of those ``read``: to begin with the two of ``ranked``'s best; then
+    those of ``chosen`` (by ``select``), for all that is quoted has to be read; then two more at a time, as long as none
+    that was read is sure to answer. An empty list: enough was read."""
+    unread = [passage for passage in passages_of(chosen) if passage.row not in read] if read else []
+    sure = bool(read) and max(candidate.passage_read for candidate in ranked) >= _SURE
+    if unread or sure:
+        return unread
+    return [passage for passage in passages_of(ranked) if passage.row not in read][:_READ_AT_ONCE]
 
 
 def passages_of(some: Sequence[Candidate]) -> list[Passage]:
@@ -216,7 +221,9 @@ def _repeats(candidate: Candidate, chosen: Sequence[Candidate]) -> bool:
 
 
 def _is_quotable(sentence: Sentence) -> bool:
-    return sentence.kind not in ("heading", "furniture") and not sentence.text.rstrip().endswith("?")
+    if sentence.kind == "heading" and len(sentence.text.split()) < _HEADLINE:
+        return False
+    return sentence.kind != "furniture" and not sentence.text.rstrip().endswith("?")
 
 
 def _is_fragment(sentence: Sentence) -> bool:

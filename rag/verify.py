@@ -102,15 +102,15 @@ class Weights:
 
 # As `python -m training.checker` prints them.
 READ = Weights(
-    intercept=-1.017,
-    covered=0.355,
-    covered_anywhere=0.382,
-    pairs=0.335,
-    number_missing=-0.465,
-    name_missing=-0.202,
-    opposed=-0.727,
-    cosine=0.85,
-    entailed=0.363,
+    intercept=-1.21,
+    covered=0.448,
+    covered_anywhere=0.384,
+    pairs=0.391,
+    number_missing=-0.567,
+    name_missing=-0.298,
+    opposed=-0.687,
+    cosine=1.094,
+    entailed=0.293,
 )
 UNREAD = Weights(
     intercept=-1.879,

@@ -94,7 +94,7 @@ def test_the_words_tried_out_are_those_that_nothing_quoted_holds() -> None:
 
 def test_of_many_passages_read_those_of_the_two_best_count() -> None:
     question = "Who came to the harbour?"
-    hits = [hit((f"Sailors of Lund came to the harbour in year {row}.", 0.7 - row / 50), row=row) for row in range(3)]
+    hits = [hit((f"Sailors of Lund came to the harbour in year {row}.", 0.7 - row / 5), row=row) for row in range(3)]
     first = candidates(question, hits, flat)
 
     def passage_read(*logits: float) -> float:

@@ -61,12 +61,20 @@ def test_what_the_reader_holds_for_unlikely_is_not_quoted_beside_the_best() -> N
     ranked = candidates(question, [port, unread], flat)
 
     def quoted_beside(*logits: float) -> list[str]:
-        chosen = select(question, reread(ranked, {0: Reading(logits, 1.0)}))
+        chosen = select(question, reread(ranked, {0: Reading(logits, max(logits))}))
         return [candidate.sentence.text.split()[0] for candidate in chosen]
 
     assert quoted_beside(0.0, -2.9) == ["Sailors", "Pilots", "Traders"]
     assert quoted_beside(0.0, -3.1) == ["Sailors", "Traders"]
     assert quoted_beside(-3.2, -3.1)[0] == "Pilots"  # the best there is stands, whatever it is held for
+
+
+def test_a_heading_is_quoted_only_where_it_says_something() -> None:
+    headline = "Hundreds of wounded sailors came to the harbour of Lund on Monday"
+    news = hit((headline, 0.7), ("They came by boat.", 0.3), headings=[headline])
+    assert quoted("How many sailors came to the harbour?", news)[0] == headline
+    title = "Sailors in the harbour"
+    assert title not in quoted("How many sailors are in the harbour?", hit((title, 0.7), headings=[title]), news)
 
 
 def test_a_question_is_never_quoted() -> None:
@@ -172,16 +180,19 @@ def test_all_that_is_quoted_was_read_and_nothing_twice(
     assert {candidate.passage.row for candidate in chosen} <= readings.keys()
 
 
-def test_no_more_is_read_than_what_may_be_quoted() -> None:
+def test_the_reader_reads_on_while_no_passage_is_likely_to_answer() -> None:
     port = hit(("The harbour was opened in 1925.", 0.7))
     others = [hit(("Gulls live on the cliffs.", 0.1), row=row) for row in range(1, 5)]
     question = "When was the harbour opened?"
     ranked = first = candidates(question, [port, *others], flat)
     begun = worth_reading(ranked, select(question, ranked), {})
     assert [passage.row for passage in begun] == [0, 1]
-    ranked = reread(first, {passage.row: Reading((2.0,), 2.0) for passage in begun})
+    ranked = reread(first, {0: Reading((2.0,), 2.0), 1: Reading((-4.0,), -4.0)})
     assert worth_reading(ranked, select(question, ranked), {0, 1}) == []
-    assert worth_reading(ranked, first, {0, 1}) == [other.passage for other in others[1:]]
+    assert worth_reading(ranked, first, {0, 1}) == [other.passage for other in others[1:]]  # were they to be quoted
+    ranked = reread(first, {0: Reading((0.5,), 0.5), 1: Reading((-4.0,), -4.0)})
+    assert worth_reading(ranked, select(question, ranked), {0, 1}) == [other.passage for other in others[1:3]]
+    assert worth_reading(ranked, select(question, ranked), set(range(5))) == []
     assert worth_reading([], [], {}) == []
 
 
