@@ -7,12 +7,18 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from index.lexical import content_terms, terms
+from index.lexical import STOP_WORDS, content_terms, terms
 from index.sentences import false_break
 from rag.kinds import Kind, counted_noun, defined_term, kind_of, said_by_kind
 
 CONTEXT_WEIGHT = 0.35  # of words from the sentences before the one that asks
 _DOTTED = re.compile(r"\b\w\.\w\.$")  # u.s.
+_ASKING = r"(?:who|whom|whose|what|when|where|which|why|how)\b"
+_ASKS = re.compile(rf"\b{_ASKING}", re.IGNORECASE)
+_JOINT = re.compile(
+    rf",?\s(?:and|but|or)\s(?:also\s)?(?:(?:in|at|to|from|by|for|of|with|on|since|until|about|under)\s)?{_ASKING}",
+    re.IGNORECASE,
+)  # where another question begins
 _VARIANT = 0.8  # a word of the same stem by its letters: treat, treatment
 _RELATED = 0.8  # a word of the same field: warn, fear
 _MIN_STEM, _MAX_SUFFIX = 4, 4  # letters that two variants share, and may differ by
@@ -79,6 +85,14 @@ def focus_of(question: str) -> str:
     """The last sentence of ``question``: the one that asks, where those before it say what about."""
     question = question.strip()
     return question[start_of_focus(question) :]
+
+
+def asks_several(question: str) -> bool:
+    """Whether its last sentence asks two things: "How many came, and where do they work?". "When and how was it built?"
+    asks one."""
+    focus = focus_of(question)
+    before = (focus[: joint.start()] for joint in _JOINT.finditer(focus))
+    return any(_ASKS.search(part) and not STOP_WORDS.issuperset(part.lower().split()) for part in before)
 
 
 def start_of_focus(question: str) -> int:

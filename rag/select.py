@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from index.lexical import content_terms, terms
 from index.types import Hit, Passage, Sentence
-from rag.asked import Asked, ask, coverage, focus_of, names_in
+from rag.asked import Asked, ask, asks_several, coverage, focus_of, names_in
 from rag.kinds import defines, holds, kind_of
 from rag.read import Reading
 from rag.series import series_of
@@ -78,10 +78,10 @@ def worth_reading(ranked: Sequence[Candidate], chosen: Sequence[Candidate], read
     """The passages to be read next, given the rows of those ``read``: to begin with the two of ``ranked``'s best; then
     those of ``chosen`` (by ``select``), for all that is quoted has to be read; then two more at a time, as long as none
     that was read is sure to answer. An empty list: enough was read."""
-    unread = [passage for passage in passages_of(chosen) if passage.row not in read] if read else []
-    sure = bool(read) and max(candidate.passage_read for candidate in ranked) >= _SURE
-    if unread or sure:
-        return unread
+    if read:
+        unread = [passage for passage in passages_of(chosen) if passage.row not in read]
+        if unread or max(candidate.passage_read for candidate in ranked) >= _SURE:
+            return unread
     return [passage for passage in passages_of(ranked) if passage.row not in read][:_READ_AT_ONCE]
 
 
@@ -162,23 +162,32 @@ def _near(ranked: Sequence[Candidate], within: float) -> Iterator[Candidate]:
 def _few(question: str, ranked: Sequence[Candidate]) -> list[Candidate]:
     kind = kind_of(focus_of(question))
     limit, within = _LIMITS.get(kind, _FACT_LIMITS)
-    numbers = frozenset(term for term in names_in(question) if term.isdecimal())
+    several = asks_several(question)  # then what its first part asks for does not bind what answers the others
+    numbers = _to_speak_of(question, ranked, several)
     chosen: list[Candidate] = []
     n_words = 0
     for candidate in _near(ranked, within):
         words = len(re.findall(r"\w+", candidate.sentence.text))
         if len(chosen) == limit:
             break
-        if chosen and kind in _COUNTED and not candidate.kind_found:
+        if chosen and kind in _COUNTED and not (candidate.kind_found or several):
             continue  # beside the best sentence only what can be the number or sum asked for
         if chosen and n_words + words / 2 > _WORDS:
             break
-        if chosen and _held(chosen[0], numbers) and not _held(candidate, numbers):
-            continue  # the best speaks of a year or number asked about, and this one of none or another
+        if chosen and numbers and not _held(candidate, numbers):
+            continue
         if not _repeats(candidate, chosen):
             chosen.append(candidate)
             n_words += words
     return chosen
+
+
+def _to_speak_of(question: str, ranked: Sequence[Candidate], several: bool) -> Set[str]:
+    """The years and numbers of ``question`` of which all that is quoted beside the best has to speak: those it names,
+    where the best speaks of one. None where it speaks of them all and the question has another part."""
+    named = frozenset(term for term in names_in(question) if term.isdecimal())
+    held = _held(ranked[0], named) if ranked else frozenset()
+    return frozenset() if not held or (several and held == named) else named
 
 
 def _whole_series(question: str, ranked: Sequence[Candidate], chosen: list[Candidate]) -> list[Candidate]:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.types import Hit
-from rag.asked import _MAX_SUFFIX, _MIN_STEM, _has_variant, ask, coverage, focus_of, match
+from rag.asked import _MAX_SUFFIX, _MIN_STEM, _has_variant, ask, asks_several, coverage, focus_of, match
 from rag.read import Reading
 from rag.select import candidates, reread, select, worth_reading
 from tests.rag.corpus import flat, hit
@@ -29,6 +29,19 @@ def test_a_sentence_with_the_number_asked_for_beats_one_that_is_nearer_in_meanin
 def test_beside_the_best_sentence_only_numbers_answer_how_many() -> None:
     port = hit(("Sailors from the islands came to the port.", 0.6), ("Forty sailors came to the port.", 0.6))
     assert quoted("How many sailors came to the port?", port) == ["Forty sailors came to the port."]
+
+
+def test_who_asks_how_many_and_one_thing_more_gets_both() -> None:
+    port = hit(
+        ("Some 300 sailors came to the port in 1925.", 0.6),
+        ("That was twice as much as in 1924.", 0.8),
+        ("Hardly any of the sailors stayed.", 0.4),
+    )
+    number = "Some 300 sailors came to the port in 1925."
+    assert quoted("How many sailors came to the port in 1925?", port) == [number]
+    both = [number, "That was twice as much as in 1924."]
+    assert quoted("How many sailors came to the port in 1925, and how does that compare?", port) == both
+    assert quoted("How many sailors came to the port in 1925, and how does that compare with 1924?", port) == both
 
 
 def test_a_heading_above_and_the_sentence_before_lend_their_words() -> None:
@@ -122,6 +135,23 @@ def test_the_last_sentence_asks_and_the_ones_before_say_what_about() -> None:
 )
 def test_an_abbreviation_does_not_end_a_question(question: str, focus: str) -> None:
     assert focus_of(question) == focus
+
+
+@pytest.mark.parametrize(
+    ("question", "several"),
+    [
+        ("How many came in 2024 and how does that compare?", True),
+        ("Who said so, and in which role?", True),
+        ("Which cities are they going to and what are they to do there?", True),
+        ("When and how was the harbour built?", False),
+        ("How many sailors and soldiers came?", False),
+        ("Who are the people who came and where is their ship?", True),
+        ("Where are the soldiers who were hurt and brought here?", False),
+        ("How many came? And how does that compare?", False),  # only the last sentence asks
+    ],
+)
+def test_two_questions_in_one_are_told_from_one(question: str, several: bool) -> None:
+    assert asks_several(question) is several
 
 
 def test_names_and_numbers_are_told_from_ordinary_words() -> None:
