@@ -1,9 +1,15 @@
-"""How a reader does on what is kept out of training for that: relations, the answer among its neighbours, and whether
-there is one."""
+"""How readers do on what is kept out of training for that: relations, the answer among its neighbours, and whether
+there is one: python -m training.judge DATA READER...
+
+A READER is a checkpoint or an export (rag/data/reader.onnx). Each gets a line of JSON, of what ``judge`` says.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 import random
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,14 +17,17 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
+from index.encode import DEFAULT_MODEL, model_folder
+from index.network import load_tokenizer
 from rag.marks import Marks
 from training import folders
 from training.batches import Encoded, collate, encode
+from training.checkpoints import mean
 from training.data import kept_out, read, sentences_of
 from training.model import RELATIONS, Reader
 from training.types import Sample
 
-_QUESTIONS = 500  # about the folders kept out
+_QUESTIONS = 500  # at least, where there are as many, spread over the folders kept out
 _SENTENCES = 4  # of a section read together: more would not fit the window, and those that do not have no logit
 
 
@@ -72,8 +81,10 @@ def _judge_folders(
     reader: Reader, tokenizer: Tokenizer, marks: Marks, kept_out: Sequence[folders.Folder]
 ) -> dict[str, float]:
     """Each question is read with every passage of its folder. folders_first: share of the answered ones whose
-    first-ranked sentence answers. folders_auc: how well the best passage's logit tells them from the others."""
-    asked = [(folder, question) for folder in kept_out for question in folder.questions][:_QUESTIONS]
+    first-ranked sentence answers; the same of those that ask for a number, and of those in other words than the text's.
+    folders_auc: how well the best passage's logit tells them from the others."""
+    every = [(folder, question) for folder in kept_out for question in folder.questions]
+    asked = every[:: max(len(every) // _QUESTIONS, 1)]
     texts = {folder.name: list(folders.passages_of(folder, random.Random(folder.name))) for folder, _ in asked}
     encoded = [
         encode(tokenizer, marks, Sample(question.text, tuple(sentence for _, sentence in numbered), title=above))
@@ -81,7 +92,7 @@ def _judge_folders(
         for above, numbered in texts[folder.name]
     ]
     found = iter(outputs(reader, encoded))
-    first: list[bool] = []
+    first: dict[str, list[bool]] = {"all": [], "num": [], "para": []}
     answered: list[float] = []
     unanswered: list[float] = []
     for folder, question in asked:
@@ -93,10 +104,33 @@ def _judge_folders(
         ]
         sure = max(passage for _, _, passage, _ in each)
         if question.answered_by:
-            first.append(max(ranked)[1] in question.answered_by)
+            for kind in {"all", question.kind} & first.keys():
+                first[kind].append(max(ranked)[1] in question.answered_by)
         (answered if question.answered_by else unanswered).append(sure)
     better = np.subtract.outer(answered, unanswered)
     return {
-        "folders_first": round(float(np.mean(first)), 4),
+        "folders_first": round(float(np.mean(first["all"])), 4),
+        "folders_first_numbers": round(float(np.mean(first["num"])), 4),
+        "folders_first_in_other_words": round(float(np.mean(first["para"])), 4),
         "folders_auc": round(float(np.mean((better > 0) + 0.5 * (better == 0))), 4),
     }
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("data", type=Path, help="the folder of sets that training/README.md describes")
+    parser.add_argument("readers", type=Path, nargs="+", metavar="READER")
+    options = parser.parse_args(arguments)
+    folder = model_folder(DEFAULT_MODEL)
+    assert folder is not None
+    tokenizer = load_tokenizer(folder / "tokenizer.json")
+    for path in options.readers:
+        reader = Reader(folder)
+        reader.load_state_dict(mean([path]))
+        found = {"reader": str(path), **judge(reader, tokenizer, Marks(tokenizer), options.data)}
+        sys.stdout.write(f"{json.dumps(found)}\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -15,12 +15,12 @@ from index.encode import DEFAULT_MODEL, model_folder
 from index.network import load_tokenizer
 from rag.marks import Marks
 from rag.read import OnnxReader
+from training import judge
 from training.batches import collate, encode
 from training.checker import fit as fit_checker
 from training.checkpoints import load, mean
 from training.data import mix
 from training.export import export
-from training.judge import outputs
 from training.model import RELATIONS, Reader
 from training.train import loss_of, train
 from training.types import Sample
@@ -110,13 +110,22 @@ def test_every_set_is_in_the_mix_and_the_mix_is_repeatable(data: Path) -> None:
 
 @pytest.mark.model
 @pytest.mark.filterwarnings("ignore")  # torch warns of the exporter that works, and its tracer of branches
-def test_it_trains_goes_on_exports_and_is_read(data: Path, tmp_path: Path) -> None:
+def test_it_trains_goes_on_is_judged_exports_and_is_read(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(judge, "_QUESTIONS", 20)
     train(0, 1, data, tmp_path / "first", 0.0006, None)
     train(0, 1, data, tmp_path / "second", 0.0006, tmp_path / "first" / "checkpoint.pt")
     first, second = (torch.load(tmp_path / name / "checkpoint.pt", weights_only=True) for name in ("first", "second"))
     assert any(not torch.equal(first[name], second[name]) for name in first)
     last = json.loads((tmp_path / "second" / "log.jsonl").read_text().splitlines()[-1])
     assert set(last) >= {"new_protocols/paragraph_val", "fever_symmetric/dev"}
+    capsys.readouterr()
+    judge.main([str(data), *(str(tmp_path / name / "checkpoint.pt") for name in ("first", "second"))])
+    judged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [Path(one["reader"]).parent.name for one in judged] == ["first", "second"]
+    assert all(0 <= value <= 1 for one in judged for measure, value in one.items() if measure != "reader")
+    assert judged[1].keys() >= last.keys() - {"step"}
 
     export([tmp_path / "second" / "checkpoint.pt"], tmp_path / "onnx")
     exported = OnnxReader(tmp_path / "onnx")
@@ -130,7 +139,7 @@ def test_it_trains_goes_on_exports_and_is_read(data: Path, tmp_path: Path) -> No
     reader.load_state_dict(second)
     tokenizer = load_tokenizer(folder / "tokenizer.json")
     sample = Sample(question, sentences, title="Lund")
-    ((logits, passage, _),) = outputs(reader, [encode(tokenizer, Marks(tokenizer), sample)])
+    ((logits, passage, _),) = judge.outputs(reader, [encode(tokenizer, Marks(tokenizer), sample)])
     assert reading.sentences == pytest.approx(tuple(float(logit) for logit in logits), abs=0.3)
     assert reading.passage == pytest.approx(passage, abs=0.3)
 
