@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from index.lexical import terms
 from rag.asked import Asked, ask, coverage, focus_of, match
 from rag.foreign import unheld_words
-from rag.kinds import holds, named_noun, names_noun
-from rag.select import Candidate, passages_of, terms_above
+from rag.kinds import asks_of_death, holds, named_noun, names_noun, tells_of_death
+from rag.select import Candidate, passages_of, path_above, terms_above
 
 _MAX_MISSING = 2  # names; more do not make it worse
 _READINGS = 2  # of passages: where more are read, one of them is the likelier to seem to answer
@@ -26,6 +26,7 @@ class Evidence:
     missing_names: int  # names and numbers of the question that no such passage holds, 2 at most
     unnamed: float  # 1 where the name of a thing is asked for that is there without one, 1/2 where it is not there
     kind_found: bool  # the best sentence holds the kind of answer asked for
+    no_death: bool = False  # a fact of someone's death is asked for, and no such passage speaks of death
     foreign: float = 0.0  # cosine gained by leaving out words that no quoted passage holds (rag.foreign)
     was_read: bool = False  # by a reader
     passage_read: float = 0.0  # its logit that the passage answers, the better of the two best sentences' passages
@@ -54,13 +55,15 @@ def weigh(
     held = [frozenset(terms(passage.text)) | terms_above(passage) for passage in passages]
     everything = frozenset[str]().union(*held)
     implied = asked.implied if best.kind_found else frozenset[str]()
+    focus, text = focus_of(question), " ".join(f"{path_above(passage)} {passage.text}" for passage in passages)
     return Evidence(
         cosine=max(candidate.cosine for candidate in chosen),
         coverage=coverage(asked.weights, frozenset(terms(best.sentence.text)), implied),
         passage_coverage=max(coverage(asked.weights, present, implied) for present in held),
         missing_names=min(_missing(asked, everything), _MAX_MISSING),
-        unnamed=_unnamed(focus_of(question), " ".join(passage.text for passage in passages), best, asked.words),
+        unnamed=_unnamed(focus, " ".join(passage.text for passage in passages), best, asked.words),
         kind_found=best.kind_found,
+        no_death=asks_of_death(focus) and not tells_of_death(text),
         foreign=try_out(unheld_words(question, everything | implied)),
         was_read=best.was_read,
         passage_read=max(readings[:_READINGS]),
@@ -106,6 +109,9 @@ READ = Weights(
     passage_read=0.55,
 )
 
+# Log-odds, with a reader or without: of 16 such questions of all sets none is answered (docs/quality.md).
+_NO_DEATH = -2.0
+
 
 def confidence(evidence: Evidence) -> float:
     """Estimated probability, in [0, 1], that the passages answer the question."""
@@ -114,6 +120,7 @@ def confidence(evidence: Evidence) -> float:
     z += weights.coverage * evidence.coverage + weights.passage_coverage * evidence.passage_coverage
     z += weights.missing_names * evidence.missing_names + weights.unnamed * evidence.unnamed
     z += (0.0 if evidence.kind_found else weights.no_kind) + weights.foreign * evidence.foreign
+    z += _NO_DEATH * evidence.no_death
     return 1.0 / (1.0 + math.exp(-z - weights.passage_read * evidence.passage_read))
 
 

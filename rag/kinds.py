@@ -233,3 +233,30 @@ def names_noun(noun: str, text: str) -> bool:
     beside = rf"\b{stem}\w{{0,3}}\b,? (?:(?:{joined}) )*[\"“]?[A-Z\d]"
     itself = rf"[a-z,] (?:the )?(?:[A-Z][\w’'-]+ )*{stem[:1].upper()}{stem[1:]}\w{{0,3}}\b|[A-Z][\w’'.-]+ {stem}\b"
     return bool(re.search(f"{beside}|{itself}", text))
+
+
+_ASKS_OF_DEATH = re.compile(
+    r"\b(?:died|dead|deaths?|killed|murdered|drowned|perished|casualties|fatalit(?:y|ies))\b"
+    r"|\bdie(?=\W*$| (?:in|of|from|at|on|during|because)\b)",
+    re.IGNORECASE,
+)
+_TELLS_OF_DEATH = re.compile(
+    r"\b(?:die[sd]?|dying|dead|deadly|deaths?|kill\w*|casualt\w+|fatal\w*|mortal\w*|perish\w*|murder\w*|assassin\w*"
+    r"|suicides?|execut\w+|drown\w*|sla(?:in|y\w*)|hanged|beheaded|shot|toll|victims?|lives|los[est]\w*|fell|fallen"
+    r"|passed away|bod(?:y|ies)|graves?|bur(?:y|ied|ials?)|funerals?|memorials?|surviv\w+|widow\w*|late)\b",
+    re.IGNORECASE,
+)
+
+
+def asks_of_death(question: str) -> bool:
+    """Whether a fact of someone's death is asked for: how many, who, when or where. "Do they die?" asks for none.
+
+    >>> asks_of_death("How many were killed?"), asks_of_death("How many were hurt?")
+    (True, False)
+    """
+    return kind_of(question) not in ("open", "amount") and bool(_ASKS_OF_DEATH.search(question))
+
+
+def tells_of_death(text: str) -> bool:
+    """Whether ``text`` has a word by which it might say that someone died, or lived on."""
+    return bool(_TELLS_OF_DEATH.search(text))

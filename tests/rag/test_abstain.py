@@ -56,13 +56,26 @@ def test_a_thing_without_a_name_does_not_answer_what_it_is_called() -> None:
     assert evidence("Which newspaper writes about sailors?", WARDS).unnamed == 0.5
 
 
+def test_the_hurt_do_not_answer_how_many_died() -> None:
+    asked = "How many of the sailors in the hospitals died?"
+    silent = evidence(asked, WARDS)
+    told = evidence(asked, hit(("Hundreds of sailors are treated in hospitals on the coast, and nobody died.", 0.6)))
+    assert silent.no_death and not told.no_death
+    assert confidence(replace(silent, no_death=False)) > 0.5 > confidence(silent)
+    assert not evidence("Do sailors in hospitals die?", WARDS).no_death  # "all went home" answers that too
+    assert not evidence("How many sailors were hurt?", WARDS).no_death
+    assert not evidence("When did he die?", hit(("He came in 1925.", 0.6), headings=["Funeral of a captain"])).no_death
+
+
 def test_nothing_found_is_no_evidence() -> None:
     assert evidence("Who came?") == NO_EVIDENCE
     assert confidence(NO_EVIDENCE) < 0.05
 
 
 share = st.floats(0.0, 1.0)
-some = st.builds(Evidence, share, share, share, st.integers(0, 2), st.sampled_from([0.0, 0.5, 1.0]), st.booleans())
+some = st.builds(
+    Evidence, share, share, share, st.integers(0, 2), st.sampled_from([0.0, 0.5, 1.0]), st.booleans(), st.booleans()
+)
 
 
 @given(some, share)
@@ -73,6 +86,7 @@ def test_more_evidence_never_makes_less_sure(found: Evidence, more: float) -> No
     assert confidence(replace(found, coverage=max(found.coverage, more))) >= sure - 1e-12
     assert confidence(replace(found, passage_coverage=max(found.passage_coverage, more))) >= sure - 1e-12
     assert confidence(replace(found, missing_names=0, unnamed=0.0, kind_found=True)) >= sure - 1e-12
+    assert confidence(replace(found, no_death=False)) >= sure - 1e-12
     read = replace(found, was_read=True, passage_read=-more)
     assert confidence(replace(read, passage_read=more)) >= confidence(read)
 
