@@ -55,7 +55,7 @@ def weigh(
     held = [frozenset(terms(passage.text)) | terms_above(passage) for passage in passages]
     everything = frozenset[str]().union(*held)
     implied = asked.implied if best.kind_found else frozenset[str]()
-    focus, text = focus_of(question), " ".join(f"{path_above(passage)} {passage.text}" for passage in passages)
+    focus = focus_of(question)
     return Evidence(
         cosine=max(candidate.cosine for candidate in chosen),
         coverage=coverage(asked.weights, frozenset(terms(best.sentence.text)), implied),
@@ -63,7 +63,8 @@ def weigh(
         missing_names=min(_missing(asked, everything), _MAX_MISSING),
         unnamed=_unnamed(focus, " ".join(passage.text for passage in passages), best, asked.words),
         kind_found=best.kind_found,
-        no_death=asks_of_death(focus) and not tells_of_death(text),
+        no_death=asks_of_death(focus)
+        and not any(tells_of_death(f"{path_above(passage)} {passage.text}") for passage in passages),
         foreign=try_out(unheld_words(question, everything | implied)),
         was_read=best.was_read,
         passage_read=max(readings[:_READINGS]),
@@ -109,7 +110,7 @@ READ = Weights(
     passage_read=0.55,
 )
 
-# Log-odds, with a reader or without: of 16 such questions of all sets none is answered (docs/quality.md).
+# Log-odds, with a reader or without: of 13 such questions of all sets none can be answered (docs/quality.md).
 _NO_DEATH = -2.0
 
 

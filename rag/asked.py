@@ -13,12 +13,13 @@ from rag.kinds import Kind, counted_noun, defined_term, kind_of, said_by_kind
 
 CONTEXT_WEIGHT = 0.35  # of words from the sentences before the one that asks
 _DOTTED = re.compile(r"\b\w\.\w\.$")  # u.s.
-_ASKING = r"(?:who|whom|whose|what|when|where|which|why|how)\b"
-_ASKS = re.compile(rf"\b{_ASKING}", re.IGNORECASE)
+QUESTION_WORDS = "who|whom|whose|what|when|where|which|why|how"  # alternatives of a pattern
+PREPOSITIONS = "in|on|at|for|by|from|of|with|during|since|to"  # the same: before a place, a time or a question word
+_ASKS = re.compile(rf"\b(?:{QUESTION_WORDS})\b", re.IGNORECASE)
+# Where another question begins.
 _JOINT = re.compile(
-    rf",?\s(?:and|but|or)\s(?:also\s)?(?:(?:in|at|to|from|by|for|of|with|on|since|until|about|under)\s)?{_ASKING}",
-    re.IGNORECASE,
-)  # where another question begins
+    rf",?\s(?:and|but|or)\s(?:also\s)?(?:(?:{PREPOSITIONS}|until|about|under)\s)?(?:{QUESTION_WORDS})\b", re.IGNORECASE
+)
 _VARIANT = 0.8  # a word of the same stem by its letters: treat, treatment
 _RELATED = 0.8  # a word of the same field: warn, fear
 _MIN_STEM, _MAX_SUFFIX = 4, 4  # letters that two variants share, and may differ by

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from index.lexical import STOP_WORDS
+from rag.asked import PREPOSITIONS, QUESTION_WORDS
 from rag.types import Turn
 
 # Weight of the previous and of the first question's scores: measured on multi-turn questions (docs/quality.md).
@@ -26,9 +27,9 @@ _OPENING = re.compile(
 )
 _ABOUT = re.compile(r"^(?:(?:and|but|or|so|then|also)\b[\s,]*)?(?:what about|how about|what of)\b", re.IGNORECASE)
 _OPENED = re.compile(r"^(?:and|but|or|then|also)\b", re.IGNORECASE)
-_PREPOSITION = re.compile(r"^(?:in|on|at|for|by|from|of|with|during|since|to)\s+", re.IGNORECASE)
+_PREPOSITION = re.compile(rf"^(?:{PREPOSITIONS})\s+", re.IGNORECASE)
 _AUXILIARY = r"(?:is|are|was|were|do|does|did|can|could|has|have|had|will|would|should)"
-_QUESTION_WORD = re.compile(rf"\b(?:who|whom|whose|what|when|where|which|why|how|{_AUXILIARY})\b", re.IGNORECASE)
+_QUESTION_WORD = re.compile(rf"\b(?:{QUESTION_WORDS}|{_AUXILIARY})\b", re.IGNORECASE)
 _VERB_FIRST = re.compile(r"^(?:tell|name|list|give|explain|describe|compare|show|find|summari[sz]e)\b", re.IGNORECASE)
 _PRONOUN = re.compile(
     r"\b(?:he|she|it|they|him|her|them|his|hers|its|their|theirs|the former|the latter|the others?|why so)\b"

@@ -47,6 +47,7 @@ def bridge(tmp_path_factory: pytest.TempPathFactory, real_encoder: Encoder) -> I
 @pytest.mark.parametrize(
     ("question", "said"),
     [
+        ("How many climbers?", "Dozens"),
         ("How many climbers are painting the bridge?", "Dozens"),
         ("What did the paint cost?", "declined to be paid"),
         ("How much was paid for the paint?", "declined to be paid"),
@@ -57,6 +58,13 @@ def bridge(tmp_path_factory: pytest.TempPathFactory, real_encoder: Encoder) -> I
 def test_what_is_not_exact_is_still_an_answer(bridge: Footnote, question: str, said: str) -> None:
     answer = final(bridge.ask(Question(text=question)))
     assert not answer.abstained and said in answer.text
+
+
+def test_two_questions_in_one_are_both_answered(bridge: Footnote) -> None:
+    answer = final(
+        bridge.ask(Question(text="How many climbers are painting the bridge, and when will the work be done?"))
+    )
+    assert "Dozens" in answer.text and "Nobody knows" in answer.text
 
 
 @pytest.mark.parametrize("question", ["How many climbers fell off the bridge?", "How long is the Hamra bridge?"])

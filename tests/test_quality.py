@@ -17,7 +17,7 @@ from index.encode import DEFAULT_MODEL, load_encoder
 
 DATA = os.environ.get("FOOTNOTE_BENCH_DATA", "")
 
-# One to three points below what `footnote bench quality --quick` measured, over whole sets.
+# Up to three points below what `footnote bench quality --quick` measured, over whole sets.
 FLOORS = {
     ("squad", "hit_at_1"): 0.81,
     ("squad", "recall_at_10"): 0.955,
@@ -27,7 +27,7 @@ FLOORS = {
     ("chunking", "recall_in_quoted_sentences"): 0.635,
     ("chunking", "iou_of_quoted_sentences"): 0.425,
     ("clapnq", "rouge_l"): 0.54,
-    ("clapnq", "declines_at_0.5"): 0.78,
+    ("clapnq", "declines_at_0.5"): 0.785,
     ("clapnq", "keeps_at_0.5"): 0.805,
     ("clapnq", "confidence_auc"): 0.855,
     ("mtrag", "ndcg_at_5"): 0.53,

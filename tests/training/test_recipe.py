@@ -124,8 +124,9 @@ def test_it_trains_goes_on_is_judged_exports_and_is_read(
     judge.main([str(data), *(str(tmp_path / name / "checkpoint.pt") for name in ("first", "second"))])
     judged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [Path(one["reader"]).parent.name for one in judged] == ["first", "second"]
-    assert all(0 <= value <= 1 for one in judged for measure, value in one.items() if measure != "reader")
-    assert judged[1].keys() >= last.keys() - {"step"}
+    trained = {measure: value for measure, value in last.items() if measure != "step"}
+    del judged[1]["reader"]
+    assert judged[1] == pytest.approx(trained, abs=0.15)  # the halves in which it was trained are not exact
 
     export([tmp_path / "second" / "checkpoint.pt"], tmp_path / "onnx")
     exported = OnnxReader(tmp_path / "onnx")
